@@ -1,11 +1,37 @@
-//! The program `lehr`.
-use clap::Parser;
+//! The program `lehr`: finds, checks and runs learning-rate schedules.
+//!
+//! Each command is a module that parses its arguments, calls the library and prints. Results go to stdout,
+//! progress and errors to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+
+#![allow(dead_code, unreachable_code, unused_variables)] // until the first command uses all of it
+
+mod failure;
+mod output;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+use failure::Failure;
 
 /// Finds, checks and runs learning-rate schedules.
 #[derive(Parser)]
-#[command(version)]
-struct Cli {}
+#[command(version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
 
-fn main() {
-    let Cli {} = Cli::parse();
+#[derive(Subcommand)]
+enum Command {}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {}
+}
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
 }
