@@ -1,0 +1,13 @@
+//! A sweep: the final losses of runs at several peak rates, under one or more schedules, with one or more seeds.
+//!
+//! [`Sweep`] is the table, [`analyse`] says what can be concluded from it: per schedule the best rate, its loss
+//! with the noise, the interval of the best rate and the safe interval; over all schedules the recommendation.
+
+mod analysis;
+mod noise;
+mod recommend;
+mod table;
+
+pub use analysis::{Analysis, Best, Divergence, Edge, Interval, ScheduleReport, analyse};
+pub use recommend::{Comparison, Reason, Recommendation};
+pub use table::{Group, Row, Sweep, SweepError};
