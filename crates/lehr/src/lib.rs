@@ -4,3 +4,4 @@
 //!   interval of rates, the recommendation.
 
 pub mod sweep;
+pub mod tune;
