@@ -1,0 +1,28 @@
+//! What optimisation theory and loss laws say of a learning-rate schedule before anyone trains with it.
+//!
+//! - [`Rates`]: the rates of one training, checked once
+//! - [`Bound`]: the last-iterate bound for any schedule, its best base rate and best value
+//! - [`Robustness`]: how the bound grows when the base rate is off, one-sided and on a grid
+//! - [`transfer`]: a tuned rate carried to another schedule or horizon
+//! - [`refine`]: a schedule from measured gradient norms
+//! - [`Optimum`]: the schedule that makes the bound smallest, with warm-up and floor
+//! - [`Caveat`]: what has to be said beside a number
+
+mod bound;
+mod caveat;
+mod error;
+mod optimum;
+mod rates;
+mod refine;
+mod robustness;
+mod sum;
+mod transfer;
+
+pub use bound::Bound;
+pub use caveat::Caveat;
+pub use error::Error;
+pub use optimum::{Limits, Optimum};
+pub use rates::Rates;
+pub use refine::{Norm, refine};
+pub use robustness::{GridRatio, Ratio, Robustness};
+pub use transfer::{HorizonExponent, Transfer, transfer};
