@@ -1,2 +1,69 @@
-//! Development tasks, run as `cargo xtask <task>`.
-fn main() {}
+//! Development tasks, run as `cargo xtask <task>`: `test`, `bench`, `venv`.
+mod bench;
+mod links;
+mod no_std;
+mod python;
+mod root;
+mod step;
+mod system;
+mod test;
+mod venv;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Development tasks of Lehr.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs every test: Rust, documentation, no_std, links, Python. Installs what they need.
+    Test(TestArgs),
+    /// Runs a benchmark by name, or lists them all.
+    Bench(bench::BenchArgs),
+    /// Creates the Python environment of the tests (first use) and prints the path of its Python.
+    Venv {
+        /// Without torch and what stands on it.
+        #[arg(long)]
+        light: bool,
+    },
+}
+
+/// What `cargo xtask test` leaves out on request.
+#[derive(Args)]
+pub struct TestArgs {
+    /// Use the Python environment without torch; tests that need torch are named as left out.
+    #[arg(long)]
+    light: bool,
+    /// Run no Python tests.
+    #[arg(long, conflicts_with = "light")]
+    no_python: bool,
+    /// Run no Rust tests: only build the program and run the Python tests.
+    #[arg(long, conflicts_with = "no_python")]
+    no_rust: bool,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Test(args) => test::run(&args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Venv { light } => venv::Kind::from_light(light).python().map_err(String::from).map(|python| {
+            println!("{}", python.display());
+            true
+        }),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -15,7 +15,7 @@ use failure::Failure;
 
 /// Finds, checks and runs learning-rate schedules.
 #[derive(Parser)]
-#[command(version, max_term_width = 110)]
+#[command(name = "lehr", version, max_term_width = 110)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

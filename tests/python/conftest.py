@@ -1,0 +1,48 @@
+"""What every Python test may use. `cargo xtask test` sets the environment; a bare `pytest` finds a debug build."""
+
+import os
+from pathlib import Path
+
+# Before any test imports them: Keras on JAX, JAX in double precision and on the CPU, no call to a model hub.
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("JAX_ENABLE_X64", "1")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+import pytest  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+EXE = ".exe" if os.name == "nt" else ""
+
+
+@pytest.fixture(scope="session")
+def lehr():
+    """The path of the program `lehr`."""
+    return _program(os.environ.get("LEHR_BIN"), ROOT / "target" / "debug" / f"lehr{EXE}")
+
+
+@pytest.fixture(scope="session")
+def example():
+    """A function from the name of a Rust example to the path of its program."""
+    folder = Path(os.environ.get("LEHR_EXAMPLES", ROOT / "target" / "debug" / "examples"))
+    return lambda name: _program(None, folder / f"{name}{EXE}")
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """A function from a path to real data, such as `a9a/a9a`; without the data the test is skipped and says so."""
+
+    def find(name):
+        path = ROOT / ".." / "shared" / "data" / name
+        if not path.exists():
+            pytest.skip(f"the real data {name} is not in ../shared/data")
+        return path.resolve()
+
+    return find
+
+
+def _program(given, otherwise):
+    path = Path(given) if given else otherwise
+    assert path.exists(), f"{path} is not built: run `cargo xtask test --no-rust`, or `cargo build --bins --examples`"
+    return path

@@ -1,0 +1,82 @@
+//! `cargo xtask test`: every test of the repository, in steps.
+use std::process::Command;
+
+use crate::step::{Steps, Tally, counted};
+use crate::system::Lack;
+use crate::venv::Kind;
+use crate::{TestArgs, links, no_std, root};
+
+/// Runs the steps. True if every test that ran has passed.
+pub fn run(args: &TestArgs) -> Result<bool, String> {
+    let mut steps = Steps::default();
+    let data = root::repository().join("../shared/data");
+    if !data.is_dir() {
+        steps.leave_out("tests on the real data sets", "there is no ../shared/data beside the repository");
+    }
+    if args.no_rust {
+        steps.leave_out("Rust tests", "--no-rust");
+    } else {
+        rust(&mut steps);
+    }
+    match (args.no_python, Kind::from_light(args.light)) {
+        (true, _) => steps.leave_out("Python tests", "--no-python"),
+        (false, kind) => python(&mut steps, kind),
+    }
+    Ok(steps.close())
+}
+
+fn rust(steps: &mut Steps) {
+    steps.run("Links of the documentation", links::check);
+    steps.run("Rust tests and documentation examples", || {
+        counted(root::cargo().args(["test", "--workspace", "--no-fail-fast"]), Tally::of_rust_line)
+    });
+    if no_std::applies() {
+        steps.run("lehr-schedule without the standard library", no_std::check);
+    }
+}
+
+fn python(steps: &mut Steps, kind: Kind) {
+    // The same selection as `cargo test --workspace`, so that nothing is compiled twice.
+    let mut built = false;
+    steps.run("Programs for the Python tests", || {
+        let tally = counted(root::cargo().args(["build", "--workspace", "--bins", "--examples"]), |_| None)?;
+        built = tally.failed == 0;
+        Ok(tally)
+    });
+    if !built {
+        return steps.leave_out("Python tests", "the programs that they run do not build");
+    }
+    let mut interpreter = None;
+    steps.run("Python environment", || match kind.python() {
+        Ok(path) => {
+            interpreter = Some(Ok(path));
+            Ok(Tally::default())
+        }
+        Err(Lack::Absent(why)) => {
+            interpreter = Some(Err(why));
+            Ok(Tally::default())
+        }
+        Err(Lack::Failed(why)) => Err(why),
+    });
+    let interpreter = match interpreter {
+        Some(Ok(path)) => path,
+        Some(Err(why)) => return steps.leave_out("Python tests", &why),
+        None => return steps.leave_out("Python tests", "their environment could not be made"),
+    };
+    if kind == Kind::Light {
+        steps.leave_out("Python tests that need torch, transformers or timm", "--light");
+    }
+    steps.run("Python tests", || {
+        let mut pytest = Command::new(&interpreter);
+        pytest.args(["-m", "pytest", "-p", "no:cacheprovider", "-rs", "--durations=5", "--durations-min=5"]);
+        pytest.arg("tests/python").current_dir(root::repository());
+        pytest.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
+        pytest
+            .env("LEHR_BIN", root::built("lehr")?)
+            .env("LEHR_EXAMPLES", root::build_dir()?.join("examples"));
+        if kind == Kind::Light {
+            pytest.env("LEHR_LIGHT", "1");
+        }
+        counted(&mut pytest, Tally::of_pytest_line)
+    });
+}
