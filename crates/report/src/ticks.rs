@@ -101,7 +101,7 @@ fn label(value: f64, step: f64, largest: f64) -> String {
         let (unit, name) = if largest >= 1e9 { (1e9, "G") } else { (1e6, "M") };
         return format!("{}{name}", significant(value / unit, 6));
     }
-    if largest >= 1e6 || largest < 1e-3 || places > 6 {
+    if !(1e-3..1e6).contains(&largest) || places > 6 {
         let digits = (value.abs().log10().floor() as i32 + places + 1).max(1) as usize;
         return exponent(value, digits);
     }
