@@ -1,0 +1,175 @@
+//! From a schedule and a horizon to a curve.
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::context::{Context, MOST_STEPS, Scale};
+use super::piece::{Eval, Piece};
+use super::track::Track;
+use super::{Body, Curve};
+use crate::error::{Error, Trouble};
+use crate::horizon::Horizon;
+use crate::schedule::{Course, GroupRate, Phase, Schedule, With};
+
+impl Schedule {
+    /// The curve over a horizon, relative to a peak of 1.
+    ///
+    /// # Errors
+    /// If the phases do not fit the horizon, a unit cannot be told from it, or a level is absolute (`to lr 1e-6`),
+    /// which needs [`resolve_with_peak`](Self::resolve_with_peak).
+    pub fn resolve(&self, horizon: &Horizon) -> Result<Curve, Error> {
+        self.resolved(horizon, None)
+    }
+
+    /// The curve over a horizon in absolute rates.
+    ///
+    /// # Errors
+    /// If the peak is not a positive number, the phases do not fit the horizon, or a unit cannot be told from it.
+    pub fn resolve_with_peak(&self, horizon: &Horizon, peak: f64) -> Result<Curve, Error> {
+        match peak > 0.0 && peak <= f64::MAX {
+            true => self.resolved(horizon, Some(peak)),
+            false => Err(Error::Peak(peak)),
+        }
+    }
+
+    fn resolved(&self, horizon: &Horizon, peak: Option<f64>) -> Result<Curve, Error> {
+        check_horizon(horizon)?;
+        let builder = Builder { horizon, peak };
+        let scale = peak.map_or(Scale::Relative, Scale::Peak);
+        let rate = builder.track(&self.phases, scale)?;
+        let mut channels: Vec<(String, Curve)> = Vec::new();
+        let mut groups: Vec<(String, Curve)> = Vec::new();
+        for with in &self.with {
+            with.check().map_err(|problem| Error::Phase { phase: with.to_string(), problem })?;
+            match with {
+                With::Channel { name, course } => {
+                    let track = match course {
+                        Course::Own(phases) => builder.track(phases, Scale::Plain)?,
+                        Course::Follow { from, to } => builder.whole(Follow {
+                            of: rate.clone(),
+                            peak: peak.unwrap_or(1.0),
+                            from: *from,
+                            to: *to,
+                        }),
+                    };
+                    add(&mut channels, name, builder.curve(track, None))?;
+                }
+                With::Group { name, rate: GroupRate::Own(phases) } => {
+                    let track = builder.track(phases, scale)?;
+                    add(&mut groups, name, builder.curve(track, peak))?;
+                }
+                With::Group { name, rate: GroupRate::By(by) } => {
+                    let track = builder.whole(Scaled { of: rate.clone(), by: *by });
+                    add(&mut groups, name, builder.curve(track, peak))?;
+                }
+                With::Layers { count, by } => {
+                    for i in 0..*count {
+                        let by = libm::pow(*by, (count - 1 - i) as f64);
+                        let track = builder.whole(Scaled { of: rate.clone(), by });
+                        add(&mut groups, &alloc::format!("layer-{i}"), builder.curve(track, peak))?;
+                    }
+                }
+            }
+        }
+        let body = Body { horizon: *horizon, peak, rate, channels, groups };
+        Ok(Curve { body: Arc::new(body) })
+    }
+}
+
+fn add(curves: &mut Vec<(String, Curve)>, name: &str, curve: Curve) -> Result<(), Error> {
+    match curves.iter().any(|(other, _)| other == name) {
+        true => Err(Error::Twice(name.into())),
+        false => {
+            curves.push((name.into(), curve));
+            Ok(())
+        }
+    }
+}
+
+fn check_horizon(horizon: &Horizon) -> Result<(), Error> {
+    match horizon.steps {
+        0 => return Err(Error::NoSteps),
+        steps if steps > MOST_STEPS => return Err(Error::TooManySteps(steps)),
+        _ => {}
+    }
+    let units = [("steps per epoch", horizon.steps_per_epoch), ("tokens per step", horizon.tokens_per_step)];
+    for (what, value) in units {
+        if let Some(value) = value.filter(|value| !(*value > 0.0 && *value <= f64::MAX)) {
+            return Err(Error::HorizonUnit { what, value });
+        }
+    }
+    Ok(())
+}
+
+struct Builder<'h> {
+    horizon: &'h Horizon,
+    peak: Option<f64>,
+}
+
+impl Builder<'_> {
+    fn track(&self, phases: &[Phase], scale: Scale) -> Result<Track, Error> {
+        if phases.is_empty() {
+            return Err(Error::Empty);
+        }
+        Context::new(self.horizon, scale).track(phases).map_err(|trouble| match trouble {
+            Trouble::Inner(error) => error,
+            Trouble::Here(problem) => Error::Phase { phase: String::new(), problem },
+        })
+    }
+
+    /// One piece over the whole horizon.
+    fn whole(&self, eval: impl Eval + 'static) -> Track {
+        let mut track = Track::new();
+        let end = eval.end();
+        track.push(0, Piece::other(eval));
+        track.close(self.horizon.steps, end);
+        track
+    }
+
+    fn curve(&self, rate: Track, peak: Option<f64>) -> Curve {
+        let peak = peak.and(self.peak);
+        let body = Body { horizon: *self.horizon, peak, rate, channels: Vec::new(), groups: Vec::new() };
+        Curve { body: Arc::new(body) }
+    }
+}
+
+/// The rate times a factor.
+struct Scaled {
+    of: Track,
+    by: f64,
+}
+
+impl Eval for Scaled {
+    fn at(&self, k: u64) -> f64 {
+        (self.of.at(k) * self.by).min(f64::MAX)
+    }
+
+    fn end(&self) -> f64 {
+        (self.of.end() * self.by).min(f64::MAX)
+    }
+}
+
+/// A quantity on a straight line with the rate: `from` at rate 0, `to` at the peak.
+struct Follow {
+    of: Track,
+    peak: f64,
+    from: f64,
+    to: f64,
+}
+
+impl Follow {
+    fn value(&self, rate: f64) -> f64 {
+        let share = rate / self.peak;
+        ((1.0 - share) * self.from + share * self.to).clamp(0.0, f64::MAX)
+    }
+}
+
+impl Eval for Follow {
+    fn at(&self, k: u64) -> f64 {
+        self.value(self.of.at(k))
+    }
+
+    fn end(&self) -> f64 {
+        self.value(self.of.end())
+    }
+}
