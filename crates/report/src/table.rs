@@ -59,7 +59,7 @@ impl Table {
         grid.load_style(NOTHING.header_separator(rule));
         let last = self.columns.len().saturating_sub(1);
         for (i, column) in grid.column_iter_mut().enumerate() {
-            column.set_padding((0, if i == last { 0 } else { 2 }));
+            column.set_padding((0, if i == last { 0 } else { 1 }));
         }
         grid.trim_fmt() + "\n"
     }
@@ -138,7 +138,7 @@ mod tests {
     fn wide_names_keep_the_columns() {
         let mut table = Table::new([("name", Align::Left), ("n", Align::Right)]);
         table.row(["漢字", "1"]).row(["abcd", "22"]);
-        assert_eq!(table.text(), "name    n\n─────────\n漢字    1\nabcd   22\n");
+        assert_eq!(table.text(), "name   n\n────────\n漢字   1\nabcd  22\n");
         let empty = Table::new([("name", Align::Left)]);
         assert!(empty.is_empty() && empty.text().starts_with("name"));
     }
