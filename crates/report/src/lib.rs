@@ -17,8 +17,10 @@
 mod error;
 mod figure;
 mod frame;
+mod layout;
 pub mod number;
 mod palette;
+mod pixels;
 mod png;
 mod save;
 mod svg;

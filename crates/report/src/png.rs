@@ -1,10 +1,11 @@
-//! A figure as pixels: the vector graphic, rendered with a font that is built in.
+//! A figure as pixels, with a font that is built in.
 use crate::error::ReportError;
 use crate::figure::Figure;
-use crate::svg::{SIZE, svg};
-use resvg::tiny_skia::{Pixmap, Transform};
-use resvg::usvg::{Options, Tree, fontdb};
-use std::sync::{Arc, OnceLock};
+use crate::layout::{SIZE, draw, sheet_size};
+use crate::pixels::Pixels;
+use ab_glyph::FontRef;
+use plotters::prelude::IntoDrawingArea;
+use tiny_skia::Pixmap;
 
 /// Pixels of the picture per pixel of the vector graphic.
 const SCALE: u32 = 2;
@@ -12,29 +13,14 @@ const SCALE: u32 = 2;
 /// Draws a figure as a PNG picture of 1800 × 1120 pixels. Needs no fonts on the machine.
 ///
 /// # Errors
-/// [`ReportError::Draw`] if a drawing library refuses, which no figure should bring about.
+/// [`ReportError::Draw`] if the drawing library refuses, which no figure should bring about.
 pub fn png(figure: &Figure) -> Result<Vec<u8>, ReportError> {
-    let text = svg(figure)?;
     let refused = |what: &dyn std::fmt::Display| ReportError::Draw(what.to_string());
-    let options = Options { fontdb: fonts(), font_family: "DejaVu Sans".into(), ..Options::default() };
-    let tree = Tree::from_str(&text, &options).map_err(|e| refused(&e))?;
-    let size = (SIZE.0 * SCALE, SIZE.1 * SCALE);
-    let mut pixels = Pixmap::new(size.0, size.1).ok_or_else(|| refused(&"no memory for the picture"))?;
-    let scale = Transform::from_scale(SCALE as f32, SCALE as f32);
-    resvg::render(&tree, scale, &mut pixels.as_mut());
+    let font = FontRef::try_from_slice(dejavu::sans::regular()).map_err(|e| refused(&e))?;
+    let mut pixels =
+        Pixmap::new(SIZE.0 * SCALE, SIZE.1 * SCALE).ok_or_else(|| refused(&"no memory for the picture"))?;
+    draw(figure, &Pixels::new(&mut pixels, &font, sheet_size()).into_drawing_area())?;
     pixels.encode_png().map_err(|e| refused(&e))
-}
-
-/// The built-in font and nothing else, so that pictures are the same on every machine.
-fn fonts() -> Arc<fontdb::Database> {
-    static FONTS: OnceLock<Arc<fontdb::Database>> = OnceLock::new();
-    let load = || {
-        let mut fonts = fontdb::Database::new();
-        fonts.load_font_source(fontdb::Source::Binary(Arc::new(dejavu::sans::regular())));
-        fonts.set_sans_serif_family("DejaVu Sans");
-        Arc::new(fonts)
-    };
-    FONTS.get_or_init(load).clone()
 }
 
 #[cfg(test)]
