@@ -6,11 +6,13 @@
 //! - [`transfer`]: a tuned rate carried to another schedule or horizon
 //! - [`refine`]: a schedule from measured gradient norms
 //! - [`Optimum`]: the schedule that makes the bound smallest, with warm-up and floor
+//! - [`laws`]: loss-curve laws, fitted on some curves and asked about others
 //! - [`Caveat`]: what has to be said beside a number
 
 mod bound;
 mod caveat;
 mod error;
+pub mod laws;
 mod optimum;
 mod rates;
 mod refine;
