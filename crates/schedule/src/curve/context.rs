@@ -52,6 +52,21 @@ impl<'h> Context<'h> {
         self.steps
     }
 
+    /// The same over another number of updates.
+    pub fn with_steps(&self, steps: u64) -> Self {
+        Self { steps, ..*self }
+    }
+
+    /// The same with all spans but shares multiplied.
+    pub fn stretched(&self, factor: f64) -> Self {
+        Self { stretch: self.stretch * factor, ..*self }
+    }
+
+    /// The same for factors of a rate, which start at 1 and have no absolute levels.
+    pub fn of_factors(&self) -> Self {
+        Self { level: 1.0, scale: Scale::Plain, ..*self }
+    }
+
     pub fn before(&self) -> u64 {
         self.before
     }
@@ -139,7 +154,7 @@ impl<'h> Context<'h> {
                 spans.push(0.0);
                 continue;
             };
-            super::super::shape::check_spans("span", [&span])
+            crate::shape::check_spans("span", [&span])
                 .and_then(|()| self.span(span))
                 .map(|steps| spans.push(steps))
                 .map_err(|problem| Trouble::Here(problem).of(phase))?;

@@ -71,6 +71,16 @@ impl Period {
         }
     }
 
+    /// The first update of the cycle of this index.
+    pub fn first_update(&self, index: u64) -> u64 {
+        match self {
+            Self::Ratio { over, under } => {
+                (u128::from(index) * u128::from(*over)).div_ceil(u128::from(*under)) as u64
+            }
+            Self::Real(period) => libm::ceil(index as f64 * period) as u64,
+        }
+    }
+
     /// The cycle that update k lies in, and where in it.
     pub fn place(&self, k: u64) -> Place {
         let index = self.index(k);

@@ -71,6 +71,11 @@ impl Slope {
         Self { from, ..*self }
     }
 
+    /// The same way between other levels.
+    pub fn between(&self, from: f64, to: f64) -> Self {
+        Self { from, to, ..*self }
+    }
+
     /// The level at the end of the way.
     pub fn end(&self) -> f64 {
         match self.form {

@@ -1,22 +1,34 @@
 //! The shapes that a phase can have. One file per shape; this one lists them.
+mod combine;
 mod constant;
+mod cyclic;
 mod decay;
+mod modify;
+mod one_cycle;
 mod power_law;
 mod ramp;
+mod repeat;
 mod restarts;
 mod sequence;
 mod step;
+mod table;
 mod warmup;
 
 use alloc::format;
 
+pub use combine::{Combine, How};
 pub use constant::Constant;
+pub use cyclic::Cyclic;
 pub use decay::Decay;
+pub use modify::{Change, Modify};
+pub use one_cycle::OneCycle;
 pub use power_law::PowerLaw;
 pub use ramp::Ramp;
-pub use restarts::Restarts;
+pub use repeat::{Repeat, Times};
+pub use restarts::{Cycles, Restarts};
 pub use sequence::Sequence;
-pub use step::Step;
+pub use step::{Jump, Step, When};
+pub use table::Table;
 pub use warmup::Warmup;
 
 use crate::curve::{Context, Piece};
@@ -44,8 +56,20 @@ pub enum Shape {
     Step(Step),
     /// `restarts`.
     Restarts(Restarts),
+    /// `cyclic`.
+    Cyclic(Cyclic),
+    /// `one-cycle`.
+    OneCycle(OneCycle),
+    /// `table`.
+    Table(Table),
     /// Phases in parentheses.
     Sequence(Sequence),
+    /// `repeat`.
+    Repeat(Repeat),
+    /// `min`, `max`, `product`, `sum`.
+    Combine(Combine),
+    /// `clamp`, `scale`, `shift`, `stretch`, `stairs`, `noise`.
+    Modify(Modify),
 }
 
 /// What every shape can do; the methods of [`Shape`] pass on to it.
@@ -76,7 +100,21 @@ pub(crate) const WORDS: &[&str] = &[
     "power-law",
     "step",
     "restarts",
+    "cyclic",
+    "one-cycle",
+    "table",
     "sequence",
+    "repeat",
+    "min",
+    "max",
+    "product",
+    "sum",
+    "clamp",
+    "scale",
+    "shift",
+    "stretch",
+    "stairs",
+    "noise",
 ];
 
 macro_rules! each {
@@ -89,7 +127,13 @@ macro_rules! each {
             Shape::PowerLaw($form) => $body,
             Shape::Step($form) => $body,
             Shape::Restarts($form) => $body,
+            Shape::Cyclic($form) => $body,
+            Shape::OneCycle($form) => $body,
+            Shape::Table($form) => $body,
             Shape::Sequence($form) => $body,
+            Shape::Repeat($form) => $body,
+            Shape::Combine($form) => $body,
+            Shape::Modify($form) => $body,
         }
     };
 }
@@ -104,7 +148,10 @@ macro_rules! from_forms {
     };
 }
 
-from_forms!(Constant, Warmup, Ramp, Decay, PowerLaw, Step, Restarts, Sequence);
+from_forms!(
+    Constant, Warmup, Ramp, Decay, PowerLaw, Step, Restarts, Cyclic, OneCycle, Table, Sequence, Repeat,
+    Combine, Modify
+);
 
 impl Shape {
     /// The word that begins the phase.
@@ -117,14 +164,31 @@ impl Shape {
             Self::PowerLaw(law) => law.word(),
             Self::Step(_) => "step",
             Self::Restarts(_) => "restarts",
+            Self::Cyclic(_) => "cyclic",
+            Self::OneCycle(_) => "one-cycle",
+            Self::Table(_) => "table",
             Self::Sequence(_) => "sequence",
+            Self::Repeat(_) => "repeat",
+            Self::Combine(combine) => combine.how.word(),
+            Self::Modify(modify) => modify.change.word(),
         }
     }
 
-    pub(crate) fn write_lead(&self, _node: &mut Node) {}
+    /// The number that stands before the span, for the shapes that have one.
+    pub(crate) fn write_lead(&self, node: &mut Node) {
+        match self {
+            Self::Repeat(Repeat { times: Times::Count(count), .. }) => node.lead("count", *count as f64),
+            Self::Modify(Modify { change: Change::Stretch { factor }, .. }) => node.lead("factor", *factor),
+            _ => {}
+        }
+    }
 
-    pub(crate) fn read_lead(_args: &mut Args<'_>) -> Result<Option<f64>, Fault> {
-        Ok(None)
+    pub(crate) fn read_lead(args: &mut Args<'_>) -> Result<Option<f64>, Fault> {
+        match args.word() {
+            "repeat" if !args.has("every") => args.lead("count"),
+            "stretch" => args.lead("factor"),
+            _ => Ok(None),
+        }
     }
 
     pub(crate) fn read(args: &mut Args<'_>, lead: Option<f64>) -> Result<Self, Fault> {
@@ -135,6 +199,12 @@ impl Shape {
             "inverse-sqrt" | "inverse-time" | "power-law" => PowerLaw::read(args, lead)?.into(),
             "step" => Step::read(args, lead)?.into(),
             "restarts" => Restarts::read(args, lead)?.into(),
+            "cyclic" => Cyclic::read(args, lead)?.into(),
+            "one-cycle" => OneCycle::read(args, lead)?.into(),
+            "table" => Table::read(args, lead)?.into(),
+            "repeat" => Repeat::read(args, lead)?.into(),
+            "min" | "max" | "product" | "sum" => Combine::read(args, lead)?.into(),
+            "clamp" | "scale" | "shift" | "stretch" | "stairs" | "noise" => Modify::read(args, lead)?.into(),
             "sequence" => Sequence::read(args, lead)?.into(),
             word if EASES.contains(&word) => Ramp::read(args, lead)?.into(),
             word => {
