@@ -20,15 +20,19 @@
 //! assert_eq!(history.ranked().len(), 10);
 //! # Ok::<(), lehr_search::SearchError>(())
 //! ```
+pub mod conformance;
 mod error;
 mod history;
+pub mod pruner;
 pub mod sampler;
 pub mod space;
+mod special;
 mod stream;
 mod value;
 
 pub use error::SearchError;
 pub use history::{Direction, History, Key, Outcome, Report, Seen, State, Trial};
+pub use pruner::{Pruner, Verdict};
 pub use sampler::Sampler;
 pub use space::{Domain, Parameter, Scale, Space};
 pub use stream::Stream;

@@ -11,6 +11,8 @@ pub struct Stream {
     seed: u64,
     trial: u64,
     rng: ChaCha8Rng,
+    /// The second number of the last pair of normal ones.
+    spare: Option<f64>,
 }
 
 impl Stream {
@@ -18,7 +20,7 @@ impl Stream {
     pub fn for_trial(seed: u64, trial: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(trial);
-        Stream { seed, trial, rng }
+        Stream { seed, trial, rng, spare: None }
     }
 
     /// The seed of the study.
@@ -44,6 +46,19 @@ impl Stream {
     /// A uniform index in `0..n` (0 where `n` is 0). The bias is below n·2⁻⁶⁴.
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.bits()) * n as u128) >> 64) as usize
+    }
+}
+
+impl Stream {
+    /// A standard normal number (Box and Muller 1958).
+    pub fn normal(&mut self) -> f64 {
+        if let Some(spare) = self.spare.take() {
+            return spare;
+        }
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        let (sin, cos) = (std::f64::consts::TAU * self.uniform()).sin_cos();
+        self.spare = Some(radius * sin);
+        radius * cos
     }
 }
 

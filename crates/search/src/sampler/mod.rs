@@ -2,10 +2,12 @@
 mod grid;
 mod random;
 mod sobol;
+mod tpe;
 
 pub use grid::{Grid, linear_grid, log_grid};
 pub use random::Random;
 pub use sobol::Sobol;
+pub use tpe::Tpe;
 
 use crate::error::SearchError;
 use crate::history::History;

@@ -1,0 +1,161 @@
+//! The tree-structured Parzen estimator.
+mod parzen;
+
+use super::{Sampler, Sobol, check_match};
+use crate::error::SearchError;
+use crate::history::History;
+use crate::space::Space;
+use crate::stream::Stream;
+use crate::value::Params;
+use parzen::{Dimension, Mixture};
+
+/// The tree-structured Parzen estimator: fits one density to the parameters of the good trials and one to those of the
+/// others, draws candidates from the first and takes the one at which the ratio of the two is largest.
+///
+/// Both densities are mixtures with one kernel per trial and a broad prior; a kernel is a product over all parameters
+/// (multivariate): a truncated normal on the unit interval for numbers, with its width from the distance to the neighbouring
+/// trials and clipped from below ("magic clip"), and a peak on its own choice for categories. An inactive parameter of a
+/// trial leaves its kernel flat in that direction.
+///
+/// - Good are the best ⌈n/10⌉ trials, at most 25, in the ranking of [`History::ranked`]: so pruned, diverged, infinite and
+///   NaN objectives need no special care, and failed trials are ignored.
+/// - Pending trials count as not good (constant liar), so that parallel workers keep apart.
+/// - Older trials weigh less among the others, from 1/n for the oldest to 1 for the last 25.
+/// - The first trials (10 by default) come from [`Sobol`].
+/// - Constraints are met by dropping candidates that violate them; fixed parameters are left out of both densities.
+///
+/// Cost: the ranking is kept by the history, so a suggestion looks at no more than `kernels` trials, whatever their
+/// number: O(candidates × kernels × parameters). Up to `kernels` trials the density is exact; beyond, the others are
+/// thinned to that number, evenly through their weighted order, which adds noise to the second density but no bias in its
+/// expectation.
+/// Source: Bergstra et al., NIPS 2011; Watanabe, arXiv:2304.11127; Falkner et al. (multivariate kernels), ICML 2018.
+#[derive(Debug, Clone)]
+pub struct Tpe {
+    startup: usize,
+    candidates: usize,
+    kernels: usize,
+}
+
+impl Default for Tpe {
+    fn default() -> Self {
+        Tpe { startup: 10, candidates: 24, kernels: 256 }
+    }
+}
+
+/// The largest number of trials called good.
+const MOST_GOOD: usize = 25;
+
+impl Tpe {
+    /// How many finished trials come before the densities are used.
+    pub fn startup(mut self, trials: usize) -> Self {
+        self.startup = trials.max(1);
+        self
+    }
+
+    /// How many candidates are drawn for each suggestion.
+    pub fn candidates(mut self, count: usize) -> Self {
+        self.candidates = count.max(1);
+        self
+    }
+
+    /// How many kernels the density of the other trials has at most (at least 64).
+    pub fn kernels(mut self, count: usize) -> Self {
+        self.kernels = count.max(64);
+        self
+    }
+
+    /// The good trials and the others with their weights.
+    fn split(&self, history: &History, stream: &mut Stream) -> (Vec<u32>, Vec<(u32, f64)>) {
+        let ranked = history.ranked();
+        let mut good = ranked[..ranked.len().div_ceil(10).min(MOST_GOOD)].to_vec();
+        good.sort_unstable();
+        let is_good = |t: &u32| good.binary_search(t).is_ok();
+        let informative = history.informative();
+        let pending = history.pending();
+        let n = informative.len() - good.len() + pending.len();
+        let recent = MOST_GOOD.min(n);
+        let mut others: Vec<(u32, f64)> = Vec::with_capacity(self.kernels.min(n) + pending.len());
+        if n <= self.kernels {
+            let finished = informative.iter().filter(|t| !is_good(t));
+            others.extend(finished.chain(pending).map(|&t| (t, 1.0)));
+            others.sort_unstable_by_key(|&(t, _)| t);
+            let ramp = n - recent;
+            for (k, (_, weight)) in others[..ramp].iter_mut().enumerate() {
+                *weight = ramp_weight(k, ramp, n);
+            }
+            return (good, others);
+        }
+        // The pending and the most recent in full, the older ones thinned.
+        others.extend(pending.iter().map(|&t| (t, 1.0)));
+        let kept = informative.iter().rev().filter(|t| !is_good(t)).take(recent).map(|&t| (t, 1.0));
+        others.extend(kept);
+        let oldest_kept = others.last().map_or(0, |&(t, _)| t);
+        let old = &informative[..informative.partition_point(|&t| t < oldest_kept)];
+        let count = self.kernels.saturating_sub(others.len()).max(32);
+        let total = 0.5 * (n - recent) as f64;
+        let shift = stream.uniform();
+        for j in 0..count {
+            // Inverse of the cumulated ramp, which is a parabola.
+            let share = ((j as f64 + shift) / count as f64).sqrt();
+            let t = old[((share * old.len() as f64) as usize).min(old.len() - 1)];
+            if !is_good(&t) {
+                others.push((t, total / count as f64));
+            }
+        }
+        (good, others)
+    }
+}
+
+/// Weight of the k-th oldest of the `ramp` trials that are not recent, of n in all.
+fn ramp_weight(k: usize, ramp: usize, n: usize) -> f64 {
+    let first = 1.0 / n as f64;
+    if ramp < 2 { first } else { first + (1.0 - first) * k as f64 / (ramp - 1) as f64 }
+}
+
+impl Sampler for Tpe {
+    fn name(&self) -> &str {
+        "tpe"
+    }
+
+    fn suggest(&self, space: &Space, history: &History, stream: &mut Stream) -> Result<Params, SearchError> {
+        check_match(space, history)?;
+        let free = space.free();
+        if history.informative().len() < self.startup || free.is_empty() {
+            return Sobol::default().suggest(space, history, stream);
+        }
+        let (good, others) = self.split(history, stream);
+        let good: Vec<(u32, f64)> = good.into_iter().map(|t| (t, 1.0)).collect();
+        let dimensions: Vec<Dimension> = free.iter().map(|&i| Dimension::new(space, history, i)).collect();
+        let below = Mixture::fit(&dimensions, &good);
+        let above = Mixture::fit(&dimensions, &others);
+        let mut scratch = Vec::new();
+        let mut best: Option<(f32, Vec<f64>)> = None;
+        let mut unit = vec![0.5; space.len()];
+        let mut point = vec![0.0; free.len()];
+        let draws = if space.constraints().is_empty() { self.candidates } else { 10 * self.candidates };
+        let mut scored = 0;
+        for _ in 0..draws {
+            below.draw(&dimensions, stream, &mut point);
+            free.iter().zip(&point).for_each(|(&i, &u)| unit[i] = u);
+            let raw = space.from_unit(&unit);
+            if !space.allows(&raw) {
+                continue;
+            }
+            let place = |&i: &usize| space.parameters()[i].domain.to_unit(raw[i]);
+            free.iter().zip(&mut point).for_each(|(i, u)| *u = place(i));
+            let score = below.log_density(&dimensions, &point, &mut scratch)
+                - above.log_density(&dimensions, &point, &mut scratch);
+            if best.as_ref().is_none_or(|(s, _)| score > *s) {
+                best = Some((score, raw));
+            }
+            scored += 1;
+            if scored == self.candidates {
+                break;
+            }
+        }
+        match best {
+            Some((_, raw)) => Ok(space.params(&raw)),
+            None => super::Random::default().suggest(space, history, stream),
+        }
+    }
+}
