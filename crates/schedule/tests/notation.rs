@@ -49,6 +49,7 @@ const TEXTS: &[&str] = &[
     "noise size 0.1 seed 7 (cosine)",
     "(warmup 10%, cosine), linear 50% from 1",
     "sequence 50% (warmup 10%, cosine), linear from 1",
+    "part 10% after 50 horizon 3000 (poly power 3), part horizon 300ep (cosine)",
     "cosine with momentum from 0.95 to 0.85 with group head by 0.1 with layers 12 by 0.75",
     "cosine with weight-decay (linear from 0.1 to 0.01) with group body (constant from 0.5)",
 ];

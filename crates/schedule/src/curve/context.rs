@@ -104,6 +104,20 @@ impl<'h> Context<'h> {
         }
     }
 
+    /// A span in whole steps.
+    pub fn whole_span(&self, span: Span) -> Result<u64, Problem> {
+        let steps = crate::math::floor(self.span(span)? + 0.5);
+        match steps <= MOST_STEPS as f64 {
+            true => Ok(steps as u64),
+            false => Err(Problem::Settings("a span may have at most 2^53 steps")),
+        }
+    }
+
+    /// The same surroundings for phases over another number of updates.
+    pub fn over(&self, steps: u64) -> Self {
+        Self { steps, ..*self }
+    }
+
     /// A period, exactly; at least one step.
     pub fn period(&self, setting: &'static str, span: Span) -> Result<Period, Problem> {
         let steps = self.span(span)?;

@@ -47,7 +47,7 @@ impl fmt::Display for With {
 }
 
 impl Fault {
-    fn into_parse_error(self, text: &str) -> Box<ParseError> {
+    pub(crate) fn into_parse_error(self, text: &str) -> Box<ParseError> {
         let Self { problem, at, expected, nearest } = self;
         Box::new(ParseError { problem, at, expected, nearest, text: text.into() })
     }

@@ -5,6 +5,7 @@ mod cyclic;
 mod decay;
 mod modify;
 mod one_cycle;
+mod part;
 mod power_law;
 mod ramp;
 mod repeat;
@@ -22,6 +23,7 @@ pub use cyclic::Cyclic;
 pub use decay::Decay;
 pub use modify::{Change, Modify};
 pub use one_cycle::OneCycle;
+pub use part::Part;
 pub use power_law::PowerLaw;
 pub use ramp::Ramp;
 pub use repeat::{Repeat, Times};
@@ -70,6 +72,8 @@ pub enum Shape {
     Combine(Combine),
     /// `clamp`, `scale`, `shift`, `stretch`, `stairs`, `noise`.
     Modify(Modify),
+    /// `part`.
+    Part(Part),
 }
 
 /// What every shape can do; the methods of [`Shape`] pass on to it.
@@ -115,6 +119,7 @@ pub(crate) const WORDS: &[&str] = &[
     "stretch",
     "stairs",
     "noise",
+    "part",
 ];
 
 macro_rules! each {
@@ -134,6 +139,7 @@ macro_rules! each {
             Shape::Repeat($form) => $body,
             Shape::Combine($form) => $body,
             Shape::Modify($form) => $body,
+            Shape::Part($form) => $body,
         }
     };
 }
@@ -150,7 +156,7 @@ macro_rules! from_forms {
 
 from_forms!(
     Constant, Warmup, Ramp, Decay, PowerLaw, Step, Restarts, Cyclic, OneCycle, Table, Sequence, Repeat,
-    Combine, Modify
+    Combine, Modify, Part
 );
 
 impl Shape {
@@ -171,6 +177,7 @@ impl Shape {
             Self::Repeat(_) => "repeat",
             Self::Combine(combine) => combine.how.word(),
             Self::Modify(modify) => modify.change.word(),
+            Self::Part(_) => "part",
         }
     }
 
@@ -206,6 +213,7 @@ impl Shape {
             "min" | "max" | "product" | "sum" => Combine::read(args, lead)?.into(),
             "clamp" | "scale" | "shift" | "stretch" | "stairs" | "noise" => Modify::read(args, lead)?.into(),
             "sequence" => Sequence::read(args, lead)?.into(),
+            "part" => Part::read(args, lead)?.into(),
             word if EASES.contains(&word) => Ramp::read(args, lead)?.into(),
             word => {
                 let mut fault = args
