@@ -3,10 +3,11 @@
 //! Each command is a module that parses its arguments, calls the library and prints. Results go to stdout,
 //! progress and errors to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
-#![allow(dead_code, unreachable_code, unused_variables)] // until the first command uses all of it
+#![allow(dead_code)] // until the first command that can be interrupted
 
 mod failure;
 mod output;
+mod schedule;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -22,10 +23,14 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Schedule(schedule::Schedule),
+}
 
 fn run(command: Command) -> Result<(), Failure> {
-    match command {}
+    match command {
+        Command::Schedule(args) => schedule::run(args),
+    }
 }
 
 fn main() -> ExitCode {

@@ -16,6 +16,11 @@ pub fn text(text: &str) -> Result<(), Failure> {
 /// Prints `result` as one JSON object whose first key is `schema`, for example `"lehr.tune/1"`: the result's
 /// name and the version of its form. Non-finite numbers become `null`; the result says why beside them.
 pub fn json(schema: &'static str, result: &impl Serialize) -> Result<(), Failure> {
+    text(&object(schema, result)?)
+}
+
+/// The JSON object of [`json`], with a newline at its end.
+pub fn object(schema: &'static str, result: &impl Serialize) -> Result<String, Failure> {
     #[derive(Serialize)]
     struct Envelope<'a, T> {
         schema: &'static str,
@@ -24,7 +29,7 @@ pub fn json(schema: &'static str, result: &impl Serialize) -> Result<(), Failure
     }
     let mut body = serde_json::to_string_pretty(&Envelope { schema, result }).map_err(Failure::failed)?;
     body.push('\n');
-    text(&body)
+    Ok(body)
 }
 
 /// Whether stdout shows colours: a terminal, and `NO_COLOR` is not set.

@@ -43,9 +43,14 @@ pub fn loss(value: f64) -> String {
     }
 }
 
-/// A share as a percentage, `12.3 %`.
+/// A share as a percentage with one decimal, `12.3 %`; below a tenth of a per cent with two digits.
 pub fn percent(share: f64) -> String {
-    if share.is_finite() { format!("{} %", significant(share * 100.0, 3)) } else { not_finite(share) }
+    let value = share * 100.0;
+    match value {
+        _ if !value.is_finite() => not_finite(value),
+        _ if value == 0.0 || value.abs() >= 0.1 => format!("{value:.1} %"),
+        _ => format!("{} %", significant(value, 2)),
+    }
 }
 
 /// A whole number with commas, `1,234,567`.
@@ -161,6 +166,8 @@ mod tests {
         for (time, text) in cases {
             assert_eq!(duration(time), text);
         }
-        assert_eq!(percent(0.1234), "12.3 %");
+        for (share, text) in [(0.1234, "12.3 %"), (0.5, "50.0 %"), (0.0, "0.0 %"), (1e-5, "1e-3 %")] {
+            assert_eq!(percent(share), text);
+        }
     }
 }

@@ -154,7 +154,7 @@ impl<'h> Context<'h> {
     }
 
     /// The update after each phase. Spans add up before they are rounded, so that phases always fill the horizon.
-    fn borders(&self, phases: &[Phase]) -> Result<Vec<u64>, Trouble> {
+    pub fn borders(&self, phases: &[Phase]) -> Result<Vec<u64>, Trouble> {
         let mut open: Option<usize> = None;
         let mut spans = Vec::with_capacity(phases.len());
         for (i, phase) in phases.iter().enumerate() {

@@ -2,6 +2,7 @@
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::context::{Context, MOST_STEPS, Scale};
 use super::piece::{Eval, Piece};
@@ -30,6 +31,18 @@ impl Schedule {
             true => self.resolved(horizon, Some(peak)),
             false => Err(Error::Peak(peak)),
         }
+    }
+
+    /// The updates of each phase over a horizon, in order; they fill it without gaps unless the last phase ends
+    /// before the horizon does. The range of a phase that was written with a span of 0 is empty.
+    ///
+    /// # Errors
+    /// If the phases do not fit the horizon or a unit cannot be told from it.
+    pub fn phase_steps(&self, horizon: &Horizon) -> Result<Vec<Range<u64>>, Error> {
+        check_horizon(horizon)?;
+        let ends = Context::new(horizon, Scale::Relative).borders(&self.phases).map_err(outermost)?;
+        let starts = core::iter::once(0).chain(ends.iter().copied());
+        Ok(starts.zip(ends.iter()).map(|(start, end)| start..*end).collect())
     }
 
     fn resolved(&self, horizon: &Horizon, peak: Option<f64>) -> Result<Curve, Error> {
@@ -76,6 +89,14 @@ impl Schedule {
     }
 }
 
+/// Trouble with no phase around it.
+fn outermost(trouble: Trouble) -> Error {
+    match trouble {
+        Trouble::Inner(error) => error,
+        Trouble::Here(problem) => Error::Phase { phase: String::new(), problem },
+    }
+}
+
 fn add(curves: &mut Vec<(String, Curve)>, name: &str, curve: Curve) -> Result<(), Error> {
     match curves.iter().any(|(other, _)| other == name) {
         true => Err(Error::Twice(name.into())),
@@ -111,10 +132,7 @@ impl Builder<'_> {
         if phases.is_empty() {
             return Err(Error::Empty);
         }
-        Context::new(self.horizon, scale).track(phases).map_err(|trouble| match trouble {
-            Trouble::Inner(error) => error,
-            Trouble::Here(problem) => Error::Phase { phase: String::new(), problem },
-        })
+        Context::new(self.horizon, scale).track(phases).map_err(outermost)
     }
 
     /// One piece over the whole horizon.

@@ -1,0 +1,59 @@
+//! Schedules as arguments: text, a file in one of three notations, or stdin.
+
+use lehr_schedule::Schedule;
+use std::io::Read;
+use std::path::Path;
+
+use crate::failure::Failure;
+
+/// The three notations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Notation {
+    /// As one would say it: `warmup 500, cosine to 0.1`
+    Text,
+    /// TOML
+    Toml,
+    /// JSON
+    Json,
+}
+
+/// Reads a schedule from an argument: text, `@FILE` or `-`.
+pub fn schedule(argument: &str) -> Result<Schedule, Failure> {
+    if argument == "-" {
+        let mut text = String::new();
+        let read = std::io::stdin().read_to_string(&mut text);
+        read.map_err(|error| Failure::failed(format!("cannot read the schedule from stdin: {error}")))?;
+        return parse(&text, guess(&text)).map_err(|why| Failure::usage(format!("stdin: {why}")));
+    }
+    let Some(name) = argument.strip_prefix('@') else {
+        return parse(argument, Notation::Text).map_err(Failure::Usage);
+    };
+    let text = std::fs::read_to_string(name).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+    let ending = Path::new(name).extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    let notation = match ending.as_deref() {
+        Some("toml") => Notation::Toml,
+        Some("json") => Notation::Json,
+        _ => guess(&text),
+    };
+    parse(&text, notation).map_err(|why| Failure::usage(format!("{name}: {why}")))
+}
+
+/// Reads one notation.
+fn parse(text: &str, notation: Notation) -> Result<Schedule, String> {
+    match notation {
+        Notation::Text => {
+            text.trim_end().parse().map_err(|error: lehr_schedule::ParseError| error.to_string())
+        }
+        Notation::Json => serde_json::from_str(text).map_err(|error| error.to_string()),
+        Notation::Toml => toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned()),
+    }
+}
+
+/// Tells the notation from the text: JSON begins with a brace or a quote, TOML has an equals sign.
+fn guess(text: &str) -> Notation {
+    match text.trim_start().chars().next() {
+        Some('{' | '"') => Notation::Json,
+        _ if text.contains('=') => Notation::Toml,
+        _ => Notation::Text,
+    }
+}

@@ -1,0 +1,38 @@
+//! `lehr schedule`: what is my learning rate at step t?
+
+mod compare;
+mod horizon;
+mod input;
+mod picture;
+mod show;
+mod summary;
+mod values;
+
+use clap::{Args, Subcommand};
+
+use crate::failure::Failure;
+
+/// Values, pictures and comparisons of learning-rate schedules
+///
+/// A SCHEDULE is text such as 'warmup 500, cosine to 0.1', @FILE (text, .toml or .json), or - for stdin.
+#[derive(Args)]
+pub struct Schedule {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Values(values::Values),
+    Show(show::Show),
+    Compare(compare::Compare),
+}
+
+/// Runs one of the commands.
+pub fn run(args: Schedule) -> Result<(), Failure> {
+    match args.command {
+        Command::Values(args) => values::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Compare(args) => compare::run(&args),
+    }
+}

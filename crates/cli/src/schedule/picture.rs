@@ -1,0 +1,37 @@
+//! Curves as figures.
+
+use lehr_report::{Axis, Figure, Series};
+use lehr_schedule::Curve;
+
+use crate::output;
+
+/// Up to so many updates, each one is a point; more are sampled.
+const POINTS: u64 = 60_000;
+
+/// An empty figure of rates against steps.
+pub fn of_rates(relative: bool) -> Figure {
+    let label = if relative { "rate (fraction of the peak)" } else { "learning rate" };
+    Figure::default().x(Axis::linear("step")).y(Axis::linear(label))
+}
+
+/// A curve as a line.
+pub fn line(name: &str, curve: &Curve) -> Series {
+    Series::line(name, sample(curve).into_iter().map(|step| (step as f64, curve.at(step))).collect())
+}
+
+/// The updates that are drawn: all of them, or an even choice with the first and the last.
+fn sample(curve: &Curve) -> Vec<u64> {
+    let last = curve.steps() - 1;
+    match last < POINTS {
+        true => (0..=last).collect(),
+        false => {
+            (0..=POINTS).map(|i| (u128::from(last) * u128::from(i) / u128::from(POINTS)) as u64).collect()
+        }
+    }
+}
+
+/// A figure for the terminal.
+pub fn in_terminal(figure: &Figure, rows: u16) -> String {
+    let columns = u16::try_from(output::width()).unwrap_or(100).min(110);
+    lehr_report::terminal(figure, columns, rows, output::color())
+}

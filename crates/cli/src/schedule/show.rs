@@ -1,0 +1,94 @@
+//! `lehr schedule show`: one schedule as a picture, with its numbers.
+
+use clap::Args;
+use lehr_report::{Figure, Mark, Picture, Place};
+use lehr_schedule::Curve;
+use serde::Serialize;
+use std::path::PathBuf;
+
+use super::horizon::RunArgs;
+use super::summary::Summary;
+use super::{input, picture};
+use crate::failure::Failure;
+use crate::output;
+
+/// Draws a schedule, with the rates of its first, highest and last update and its phases
+#[derive(Args)]
+pub struct Show {
+    /// Text such as 'warmup 500, cosine to 0.1', @FILE, or - for stdin
+    #[arg(value_name = "SCHEDULE")]
+    schedule: String,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Write the picture to this file (.svg, .png or .txt) instead of the terminal
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// One JSON object instead of the picture and the tables
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Object {
+    horizon: lehr_schedule::Horizon,
+    /// `null`: rates are fractions of the peak.
+    peak: Option<f64>,
+    #[serde(flatten)]
+    summary: Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    picture: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(args: &Show) -> Result<(), Failure> {
+    if let Some(path) = &args.output {
+        Picture::of(path).map_err(Failure::usage)?;
+    }
+    let schedule = input::schedule(&args.schedule)?;
+    let curve = args.run.resolve(&schedule)?;
+    let summary = Summary::new(&schedule, &curve)?;
+    let figure = rates(&curve, &summary, args);
+    if let Some(path) = &args.output {
+        lehr_report::save(&figure, path).map_err(Failure::failed)?;
+    }
+    if args.json {
+        let (horizon, peak) = (curve.horizon(), args.run.peak());
+        let object = Object { horizon, peak, summary, picture: args.output.clone() };
+        return output::json("lehr.schedule.show/1", &object);
+    }
+    let mut text = String::new();
+    match &args.output {
+        Some(path) => text += &format!("picture       {}\n", path.display()),
+        None => {
+            text += &picture::in_terminal(&figure, 22);
+            for (name, channel) in curve.channels() {
+                text += "\n";
+                text += &picture::in_terminal(&channel_figure(name, channel), 14);
+            }
+            text += "\n";
+        }
+    }
+    output::text(&(text + &summary.text() + "\n" + &summary.phase_table()))
+}
+
+/// The rate, the rates of groups, and a line at each border between phases.
+fn rates(curve: &Curve, summary: &Summary, args: &Show) -> Figure {
+    let mut figure = picture::of_rates(args.run.peak().is_none());
+    figure.title.clone_from(&summary.schedule);
+    figure.subtitle = args.run.words(&curve.horizon());
+    let alone = curve.groups().next().is_none();
+    figure = figure.series(picture::line(if alone { "" } else { "rate" }, curve));
+    for (name, group) in curve.groups() {
+        figure = figure.series(picture::line(&format!("group {name}"), group));
+    }
+    for phase in summary.phases.iter().skip(1).filter(|phase| phase.last_step.is_some()) {
+        figure = figure.mark(Mark::new(Place::Vertical(phase.first_step as f64), ""));
+    }
+    figure
+}
+
+fn channel_figure(name: &str, channel: &Curve) -> Figure {
+    let mut figure = picture::of_rates(false).series(picture::line("", channel).colour(1));
+    name.clone_into(&mut figure.y.label);
+    figure
+}

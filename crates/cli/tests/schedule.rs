@@ -1,0 +1,214 @@
+//! `lehr schedule` as a user meets it: results, messages and exit codes.
+#![allow(clippy::unwrap_used)] // helpers outside of #[test] functions
+use assert_cmd::Command;
+use serde_json::Value;
+use std::path::Path;
+
+/// Runs `lehr schedule …`; the exit code, stdout and stderr.
+fn lehr(args: &[&str]) -> (i32, String, String) {
+    with_input(args, "")
+}
+
+fn with_input(args: &[&str], input: &str) -> (i32, String, String) {
+    let mut command = Command::cargo_bin("lehr").unwrap();
+    let output =
+        command.arg("schedule").args(args).write_stdin(input).env("COLUMNS", "100").output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn succeed(args: &[&str]) -> String {
+    let (code, out, err) = lehr(args);
+    assert_eq!(code, 0, "{args:?}: {err}");
+    assert_eq!(err, "", "{args:?}");
+    out
+}
+
+/// Expects an exit code and words in the message.
+fn refuse(args: &[&str], code: i32, words: &[&str]) {
+    let (actual, out, err) = lehr(args);
+    assert_eq!(actual, code, "{args:?}: {err}");
+    assert_eq!(out, "", "{args:?}");
+    assert!(err.starts_with("error: "), "{args:?}: {err}");
+    for word in words {
+        assert!(err.contains(word), "{args:?}: no {word:?} in {err}");
+    }
+}
+
+fn rates(csv: &str) -> Vec<f64> {
+    csv.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn values_are_csv_and_exact() {
+    let csv = succeed(&["values", "warmup 500, cosine to 0.1", "--steps", "10000", "--peak", "3e-4"]);
+    assert!(csv.starts_with("step,lr\n0,6e-7\n"));
+    let rates = rates(&csv);
+    assert_eq!(rates.len(), 10_000);
+    assert_eq!(rates[499], 3e-4);
+    for (t, rate) in rates.iter().enumerate().skip(500) {
+        let angle = std::f64::consts::PI * (t - 500) as f64 / 9500.0;
+        let closed = 3e-4 * (0.1 + 0.9 * 0.5 * (1.0 + angle.cos()));
+        assert!((rate - closed).abs() <= 1e-15, "step {t}: {rate} against {closed}");
+    }
+}
+
+#[test]
+fn values_thin_out_and_know_units() {
+    let csv = succeed(&["values", "linear", "--steps", "10", "--every", "4"]);
+    assert_eq!(csv, "step,lr\n0,1\n4,0.6\n8,0.2\n");
+    let by_epoch = succeed(&["values", "step every 1ep by 0.1", "--epochs", "3", "--steps-per-epoch", "2"]);
+    let tokens = ["--tokens", "6k", "--tokens-per-step", "1000"];
+    let by_token = succeed(&[&["values", "step every 2ktok by 0.1"], &tokens[..]].concat());
+    assert_eq!(by_epoch, by_token);
+    for (rate, expected) in rates(&by_epoch).iter().zip([1.0, 1.0, 0.1, 0.1, 0.01, 0.01]) {
+        assert!((rate / expected - 1.0).abs() < 1e-14);
+    }
+    let with =
+        succeed(&["values", "linear with momentum from 0.95 to 0.85 with group head by 0.1", "--steps", "2"]);
+    assert_eq!(with, "step,lr,momentum,lr:head\n0,1,0.85,0.1\n1,0.5,0.8999999999999999,0.05\n");
+}
+
+#[test]
+fn values_as_floats_are_those_of_the_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let args = ["values", "warmup 3, cosine", "--steps", "40000", "--peak", "0.1"];
+    let text = rates(&succeed(&args));
+    for (name, flag) in [("a.f64", None), ("b.bin", Some("--f64"))] {
+        let file = path(name);
+        let mut args = args.to_vec();
+        args.extend(["-o", &file]);
+        args.extend(flag);
+        assert_eq!(succeed(&args), "");
+        let bytes = std::fs::read(&file).unwrap();
+        let floats: Vec<f64> =
+            bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect();
+        assert_eq!(floats, text);
+    }
+    let file = path("c.csv");
+    succeed(&[&args[..], &["-o", &file]].concat());
+    assert_eq!(rates(&std::fs::read_to_string(file).unwrap()), text);
+}
+
+#[test]
+fn json_names_its_schema() {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let values = parse(&succeed(&["values", "linear", "--steps", "4", "--json"]));
+    assert_eq!(values["schema"], "lehr.schedule.values/1");
+    assert_eq!(values["peak"], Value::Null);
+    assert_eq!(values["lr"], serde_json::json!([1.0, 0.75, 0.5, 0.25]));
+    let run = ["--steps", "100", "--peak", "0.5", "--json"];
+    let show = parse(&succeed(&[&["show", "warmup 10, linear"], &run[..]].concat()));
+    assert_eq!(show["schema"], "lehr.schedule.show/1");
+    assert_eq!(show["highest"], serde_json::json!({"step": 9, "lr": 0.5}));
+    assert_eq!(show["phases"][1]["first_step"], 10);
+    assert_eq!(show["phases"][1]["last_step"], 99);
+    // The sum of (k + 1) / 10 over the warm-up and of 1 - k / 90 over the rest.
+    assert!((show["area"].as_f64().unwrap() - (5.5 + 45.5) / 100.0).abs() < 1e-12);
+    let compare = parse(&succeed(&[&["compare", "constant", "linear"], &run[..]].concat()));
+    assert_eq!(compare["schema"], "lehr.schedule.compare/1");
+    assert_eq!(compare["schedules"][0]["area"], 1.0);
+    assert_eq!(compare["schedules"][1]["schedule"], "linear");
+}
+
+#[test]
+fn schedules_come_from_files_and_stdin() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        format!("@{}", path.display())
+    };
+    let expected = succeed(&["values", "warmup 2, linear", "--steps", "6"]);
+    let toml = "phases = [\n  { shape = \"warmup\", span = 2 },\n  { shape = \"linear\" },\n]\n";
+    let json = r#"{"phases": [{"shape": "warmup", "span": 2}, {"shape": "linear"}]}"#;
+    let text = "warmup 2, linear\n";
+    for (name, content) in [("a.toml", toml), ("a.json", json), ("a.txt", text), ("b", toml), ("c", json)] {
+        assert_eq!(succeed(&["values", &file(name, content), "--steps", "6"]), expected, "{name}");
+    }
+    for content in [toml, json, text] {
+        assert_eq!(with_input(&["values", "-", "--steps", "6"], content).1, expected);
+    }
+    refuse(&["values", &file("d.toml", "phases = 3"), "--steps", "6"], 2, &["d.toml", "phases"]);
+    refuse(&["values", "@/no/such/file.toml", "--steps", "6"], 2, &["/no/such/file.toml"]);
+}
+
+#[test]
+fn pictures_are_drawn_and_written() {
+    let spec = "warmup 10%, constant, 1-sqrt 20%";
+    let text = succeed(&["show", spec, "--steps", "1000", "--peak", "3e-4"]);
+    for word in
+        [spec, "1,000 steps, peak 3e-4", "first update", "3e-4 at step 99", "100 to 799", "learning rate"]
+    {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let text = succeed(&["compare", spec, "cosine", "--steps", "1000"]);
+    assert!(text.contains("● warmup 10%") && text.contains("▲ cosine"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    for (name, start) in [("a.svg", &b"<svg"[..]), ("a.png", b"\x89PNG"), ("a.txt", spec.as_bytes())] {
+        let path = folder.path().join(name);
+        succeed(&["show", spec, "--steps", "1000", "-o", path.to_str().unwrap()]);
+        assert!(std::fs::read(&path).unwrap().starts_with(start), "{name}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_named() {
+    refuse(
+        &["values", "cosin", "--steps", "10"],
+        2,
+        &["unknown shape `cosin`", "^^^^^", "did you mean `cosine`"],
+    );
+    refuse(&["values", "", "--steps", "10"], 2, &["expected a shape"]);
+    refuse(&["values", "cosine"], 2, &["--steps", "--epochs"]);
+    refuse(&["values", "cosine", "--steps", "0"], 2, &["at least one step"]);
+    refuse(&["values", "cosine", "--steps", "-1"], 2, &["negative"]);
+    refuse(&["values", "cosine", "--steps", "1e17"], 2, &["2^53"]);
+    refuse(&["values", "cosine", "--steps", "many"], 2, &["not a whole number"]);
+    refuse(&["values", "cosine", "--steps", "9", "--every", "0"], 2, &["--every"]);
+    refuse(&["values", "cosine", "--epochs", "nan", "--steps-per-epoch", "5"], 2, &["NaN steps"]);
+    refuse(&["values", "cosine", "--epochs", "2"], 2, &["--steps-per-epoch"]);
+    for peak in ["nan", "-1", "0", "inf"] {
+        refuse(&["values", "cosine", "--steps", "9", "--peak", peak], 2, &["peak rate"]);
+    }
+    refuse(&["show", "warmup 20, cosine", "--steps", "10"], 2, &["warmup 20", "only 10"]);
+    refuse(&["show", "warmup 1ep, cosine", "--steps", "10"], 2, &["steps per epoch"]);
+    refuse(&["values", "constant", "--steps", "1e12", "--json"], 2, &["--every"]);
+    refuse(&["compare", "--steps", "10"], 2, &["SCHEDULE"]);
+    refuse(&["compare", "cosine", "warmup 99", "--steps", "10"], 2, &["'warmup 99'"]);
+}
+
+#[test]
+fn files_that_cannot_be_written_are_named() {
+    refuse(&["values", "cosine", "--steps", "9", "-o", "/no/such/a.csv"], 1, &["/no/such/a.csv"]);
+    refuse(&["show", "cosine", "--steps", "9", "-o", "/no/such/a.svg"], 1, &["/no/such/a.svg"]);
+    refuse(&["show", "cosine", "--steps", "9", "-o", "a.pdf"], 2, &["'.pdf'", ".svg"]);
+    assert!(!Path::new("a.pdf").exists());
+}
+
+#[test]
+fn long_runs_are_sampled_and_say_so() {
+    let text = succeed(&["show", "warmup 1%, cosine", "--steps", "1e12", "--peak", "1"]);
+    assert!(text.contains("about 50.") && text.contains("4,000,000 even steps"), "{text}");
+    let csv = succeed(&["values", "linear", "--steps", "1e12", "--every", "500000000000"]);
+    assert_eq!(csv, "step,lr\n0,1\n500000000000,0.5\n");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_closed_pipe_is_no_error() {
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("lehr"))
+        .args(["schedule", "values", "cosine", "--steps", "10000000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut some = [0; 16];
+    child.stdout.take().unwrap().read_exact(&mut some).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(output.stderr, b"");
+}
