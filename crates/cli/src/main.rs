@@ -3,11 +3,11 @@
 //! Each command is a module that parses its arguments, calls the library and prints. Results go to stdout,
 //! progress and errors to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
-#![allow(dead_code)] // until the first command that can be interrupted
-
 mod failure;
 mod output;
+mod progress;
 mod schedule;
+mod tune;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -24,11 +24,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Tune(tune::Tune),
     Schedule(schedule::Schedule),
 }
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Tune(args) => tune::run(args),
         Command::Schedule(args) => schedule::run(args),
     }
 }

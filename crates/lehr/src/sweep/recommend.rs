@@ -24,7 +24,7 @@ pub struct Comparison {
 pub enum Reason {
     /// The sweep has no other schedule that trained.
     Only,
-    /// Better than every other beyond the noise.
+    /// It has the lowest loss, and no simpler one is within the noise of it.
     Best,
     /// The best cannot be told from it, and it is simpler.
     SimplestWithinNoise {
