@@ -19,7 +19,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: std::env::var("LAWS").ok().and_then(|n| n.parse().ok()).unwrap_or(2000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn text_json_and_toml_round_trip(bytes in bytes()) {
@@ -67,7 +67,8 @@ proptest! {
         let absolute = schedule.resolve_with_peak(&horizon, 0.007).unwrap();
         for t in 0..=relative.steps() {
             let (expected, got) = (relative.at(t) * 0.007, absolute.at(t));
-            prop_assert!((expected - got).abs() <= 1e-12 * (expected + 1e-280), "`{}` at {}", schedule, t);
+            // Growth is cut off at the largest float, at whatever scale it gets there.
+            prop_assert!(expected > 1e290 || (expected - got).abs() <= 1e-12 * (expected + 1e-280), "`{}` at {}", schedule, t);
         }
     }
 

@@ -177,8 +177,11 @@ struct Follow {
 
 impl Follow {
     fn value(&self, rate: f64) -> f64 {
-        let share = rate / self.peak;
-        ((1.0 - share) * self.from + share * self.to).clamp(0.0, f64::MAX)
+        let share = (rate / self.peak).min(f64::MAX);
+        match share <= 1.0 {
+            true => (1.0 - share) * self.from + share * self.to,
+            false => (self.from + share * (self.to - self.from)).clamp(0.0, f64::MAX),
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 use crate::ease::{Ease, EaseForm};
 use crate::error::Problem;
 use crate::math::{
-    cos_squared_of_waves, exp, expm1, log, log1p, one_minus_power, power_of_ratio, ratio_to_power,
-    sin_half_pi, sqrt,
+    bounded_product, cos_squared_of_waves, exp, expm1, log, log1p, one_minus_power, power_of_ratio,
+    ratio_to_power, sin_half_pi, sqrt,
 };
 
 /// The way from one level to another.
@@ -166,9 +166,11 @@ impl Slope {
         if self.from <= 0.0 {
             return 0.0;
         }
+        // Levels more than 300 orders of magnitude apart have no ratio that a float can hold.
+        let ratio = |a: f64, b: f64| (a / b).clamp(f64::MIN_POSITIVE, f64::MAX);
         match gone <= left {
-            true => self.from * power_of_ratio(self.to / self.from, gone, length),
-            false => self.to * power_of_ratio(self.from / self.to, left, length),
+            true => bounded_product(self.from, power_of_ratio(ratio(self.to, self.from), gone, length)),
+            false => bounded_product(self.to, power_of_ratio(ratio(self.from, self.to), left, length)),
         }
     }
 
