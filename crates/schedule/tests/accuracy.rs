@@ -176,9 +176,7 @@ fn every_other_form_is_right_to_one_in_ten_to_the_fourteen() {
             ("exponential to 0.01", worst("exponential to 0.01", false, |t, n| power(0.01, t / n))),
             ("exponential to 1e-8", worst("exponential to 1e-8", false, |t, n| power(1e-8, t / n))),
             ("exponential from 1e-7 to 10", {
-                worst("exponential from 1e-7 to 10", false, |t, n| {
-                    big(1e-7) * (big(10.0) / 1e-7).pow(t / n)
-                })
+                worst("exponential from 1e-7 to 10", false, |t, n| big(1e-7) * (big(10.0) / 1e-7).pow(t / n))
             }),
             ("exponential to 0 base 0.5", {
                 worst("exponential to 0 base 0.5", false, |t, n| (power(0.5, t / n) - 0.5) / 0.5)
@@ -222,15 +220,21 @@ fn warmup_and_restarts_too() {
     check(
         2e-15,
         vec![
-            ("warmup 100%", worst("warmup 100%", false, |t, n| match t.to_f64() < n {
-                true => (t + 1.0) / n,
-                false => big(1.0),
-            })),
-            ("restarts cycles 7", worst("restarts cycles 7", false, |t, n| {
-                let (t, n) = (t.to_f64() as u64, n as u64);
-                let place = if t == n { n } else { t * 7 % n };
-                half_cosine(big(place as f64) / n as f64)
-            })),
+            (
+                "warmup 100%",
+                worst("warmup 100%", false, |t, n| match t.to_f64() < n {
+                    true => (t + 1.0) / n,
+                    false => big(1.0),
+                }),
+            ),
+            (
+                "restarts cycles 7",
+                worst("restarts cycles 7", false, |t, n| {
+                    let (t, n) = (t.to_f64() as u64, n as u64);
+                    let place = if t == n { n } else { t * 7 % n };
+                    half_cosine(big(place as f64) / n as f64)
+                }),
+            ),
         ],
     );
 }

@@ -1,5 +1,6 @@
 //! A schedule over a horizon: a pure function of the step.
 mod context;
+mod fill;
 mod period;
 mod piece;
 mod resolve;

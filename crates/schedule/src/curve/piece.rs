@@ -48,7 +48,8 @@ impl Piece {
         match self {
             Self::Hold(level) => *level,
             Self::Ramp { slope, steps, ahead } => {
-                let gone = (k + ahead) as f64;
+                // Below 2^53, where the signed conversion is one instruction.
+                let gone = (k + ahead) as i64 as f64;
                 slope.at(gone, steps - gone, *steps)
             }
             Self::Track(track) => track.at(k),

@@ -1,4 +1,5 @@
 //! From one level to another along an ease, in a form that keeps every digit.
+use super::fill::{self, mix};
 use crate::ease::{Ease, EaseForm};
 use crate::error::Problem;
 use crate::math::{
@@ -97,18 +98,8 @@ impl Slope {
     /// The levels of whole steps from `gone` on.
     pub fn fill(&self, gone: u64, length: f64, out: &mut [f64]) {
         match self.form {
-            Form::Cosine if self.bend == 1.0 => {
-                for (t, rate) in (gone..).zip(out) {
-                    let gone = t as f64;
-                    *rate = self.cosine(gone, length - gone, length);
-                }
-            }
-            Form::Linear if self.bend == 1.0 => {
-                for (t, rate) in (gone..).zip(out) {
-                    let gone = t as f64;
-                    *rate = self.linear(gone, length - gone, length);
-                }
-            }
+            Form::Cosine if self.bend == 1.0 => fill::cosine(self.ramp(gone, length), out),
+            Form::Linear if self.bend == 1.0 => fill::linear(self.ramp(gone, length), out),
             _ => {
                 for (t, rate) in (gone..).zip(out) {
                     let gone = t as f64;
@@ -116,6 +107,13 @@ impl Slope {
                 }
             }
         }
+    }
+
+    fn ramp(&self, gone: u64, length: f64) -> fill::Ramp {
+        let gone = gone as f64;
+        let (start, at_one, at_zero) = self.orient(gone, length - gone);
+        let sign = if self.to <= self.from { -1.0 } else { 1.0 };
+        fill::Ramp { start, sign, length, at_one, at_zero }
     }
 
     /// sin² of what is left on the way down, of what is gone on the way up: whichever is small keeps its digits.
@@ -207,12 +205,6 @@ impl Slope {
             Form::Log => log1p(gone) / log1p(length),
         }
     }
-}
-
-/// A mean of two levels that is exact at both ends and has no cancellation: share·one + (1 − share)·zero.
-#[inline(always)]
-fn mix(share: f64, at_one: f64, at_zero: f64) -> f64 {
-    share * at_one + (1.0 - share) * at_zero
 }
 
 fn squared(x: f64) -> f64 {
