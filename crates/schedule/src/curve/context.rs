@@ -113,11 +113,6 @@ impl<'h> Context<'h> {
         }
     }
 
-    /// The same surroundings for phases over another number of updates.
-    pub fn over(&self, steps: u64) -> Self {
-        Self { steps, ..*self }
-    }
-
     /// A period, exactly; at least one step.
     pub fn period(&self, setting: &'static str, span: Span) -> Result<Period, Problem> {
         let steps = self.span(span)?;

@@ -5,7 +5,7 @@ use super::sequence::{check_phases, phases, write_phases};
 use super::{Form, check_factors, check_levels, check_spans};
 use crate::curve::{Context, Eval, Period, Piece, Track};
 use crate::error::{Problem, Trouble};
-use crate::math::{bounded_product, floor};
+use crate::math::bounded_product;
 use crate::measure::{Level, Span};
 use crate::notation::args::Args;
 use crate::notation::node::{Fault, Node};
@@ -174,7 +174,7 @@ impl Form for Modify {
             }
             Change::Scale { by } => Piece::other(Mapped { of, map: Map::Scale(by) }),
             Change::Shift { ahead } => {
-                let ahead = floor(cx.span(ahead)? + 0.5).min(9e15) as u64;
+                let ahead = cx.whole_span(ahead)?;
                 Piece::other(Shifted { of, ahead })
             }
             Change::Stairs { every } => {

@@ -50,7 +50,7 @@ impl Form for Part {
             Some(horizon) => cx.whole_span(horizon)?,
             None => after.saturating_add(cx.steps()),
         };
-        let track = cx.over(horizon).track(&self.of)?;
+        let track = cx.with_steps(horizon).track(&self.of)?;
         let end = track.at(after.saturating_add(cx.steps()));
         Ok(Piece::other(Stretch { track, after, end }))
     }
