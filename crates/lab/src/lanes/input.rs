@@ -1,9 +1,8 @@
 //! The rows of a minibatch, as the first layer reads them.
 
-use super::kernel::{ByInner, ByOuter, Shape, Shared, product};
+use super::kernel::{ByInner, ByOuter, Shape, Shared, array, product};
 use crate::data::{Dataset, Features};
 use pulp::Simd;
-use std::array::from_fn;
 
 /// A minibatch: its rows gathered (dense), or its entries by column (sparse).
 pub(super) enum Input {
@@ -194,7 +193,7 @@ fn gather_block<S: Simd, const C: usize>(
     start: &impl Fn(usize) -> S::f32s,
     sink: &mut impl FnMut(usize, S::f32s),
 ) {
-    let mut sums: [S::f32s; C] = from_fn(|c| start(column + c));
+    let mut sums: [S::f32s; C] = array(simd.splat_f32s(0.0), |c| start(column + c));
     for (&index, &value) in indices.iter().zip(values) {
         let value = simd.splat_f32s(value);
         let row = &matrix[index as usize * stride + column..][..C];

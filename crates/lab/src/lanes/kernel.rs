@@ -6,7 +6,16 @@
 //! kept in registers, and each is summed in the order of the inner index: a lane's result depends on nothing else.
 
 use pulp::Simd;
-use std::array::from_fn;
+
+/// An array from its first element and a function: `array::from_fn`, but always inlined, as vectors need it.
+#[inline(always)]
+pub(super) fn array<T: Copy, const N: usize>(first: T, f: impl Fn(usize) -> T) -> [T; N] {
+    let mut array = [first; N];
+    for (n, slot) in array.iter_mut().enumerate() {
+        *slot = f(n);
+    }
+    array
+}
 
 /// A strip of a matrix: at each inner index `k`, a column of `N` elements.
 pub(super) trait Strip<S: Simd, const N: usize> {
@@ -47,7 +56,7 @@ pub(super) struct InnerStrip<'a, T> {
 impl<'a, T> ByOuter<'a, T> {
     #[inline(always)]
     fn cut<const N: usize>(&self, first: usize, depth: usize) -> OuterStrip<'a, T, N> {
-        OuterStrip(from_fn(|n| &self.data[(first + n) * self.stride..][..depth]))
+        OuterStrip(array(&[], |n| &self.data[(first + n) * self.stride..][..depth]))
     }
 }
 
@@ -60,23 +69,23 @@ impl<'a, T> ByInner<'a, T> {
 
 impl<S: Simd, const N: usize> Strip<S, N> for OuterStrip<'_, S::f32s, N> {
     #[inline(always)]
-    fn at(&self, _: S, k: usize) -> [S::f32s; N] {
-        from_fn(|n| self.0[n][k])
+    fn at(&self, simd: S, k: usize) -> [S::f32s; N] {
+        array(simd.splat_f32s(0.0), |n| self.0[n][k])
     }
 }
 
 impl<S: Simd, const N: usize> Strip<S, N> for InnerStrip<'_, S::f32s> {
     #[inline(always)]
-    fn at(&self, _: S, k: usize) -> [S::f32s; N] {
+    fn at(&self, simd: S, k: usize) -> [S::f32s; N] {
         let column = &self.data[k * self.stride..][..N];
-        from_fn(|n| column[n])
+        array(simd.splat_f32s(0.0), |n| column[n])
     }
 }
 
 impl<S: Simd, const N: usize> Strip<S, N> for Shared<OuterStrip<'_, f32, N>> {
     #[inline(always)]
     fn at(&self, simd: S, k: usize) -> [S::f32s; N] {
-        from_fn(|n| simd.splat_f32s(self.0.0[n][k]))
+        array(simd.splat_f32s(0.0), |n| simd.splat_f32s(self.0.0[n][k]))
     }
 }
 
@@ -84,7 +93,7 @@ impl<S: Simd, const N: usize> Strip<S, N> for Shared<InnerStrip<'_, f32>> {
     #[inline(always)]
     fn at(&self, simd: S, k: usize) -> [S::f32s; N] {
         let column = &self.0.data[k * self.0.stride..][..N];
-        from_fn(|n| simd.splat_f32s(column[n]))
+        array(simd.splat_f32s(0.0), |n| simd.splat_f32s(column[n]))
     }
 }
 
@@ -198,7 +207,8 @@ fn block<S: Simd, const R: usize, const C: usize>(
 ) {
     let left = left.strip::<R>(row, depth);
     let right = right.strip::<C>(column, depth);
-    let mut sums: [[S::f32s; C]; R] = from_fn(|r| from_fn(|c| start(row + r, column + c)));
+    let zero = simd.splat_f32s(0.0);
+    let mut sums: [[S::f32s; C]; R] = array([zero; C], |r| array(zero, |c| start(row + r, column + c)));
     for k in 0..depth {
         let a = left.at(simd, k);
         let b = right.at(simd, k);

@@ -18,8 +18,7 @@ pub(super) struct Network<S: Simd> {
     vectors: usize,
     outputs: usize,
     weights: Buffer,
-    first: Buffer,
-    second: Buffer,
+    state: [Buffer; 2],
     gradient: Buffer,
     activations: Vec<Buffer>,
     deltas: [Buffer; 2],
@@ -85,8 +84,7 @@ impl<S: Simd> Network<S> {
             vectors,
             outputs: initial.last().map_or(0, |l| l.outputs),
             weights: buffer(offset),
-            first: state(1),
-            second: state(2),
+            state: [state(1), state(2)],
             gradient: buffer(offset),
             activations: layers.iter().map(|l| buffer(batch * l.place.stride)).collect(),
             deltas: [buffer(batch * widest), buffer(batch * widest)],
@@ -224,10 +222,7 @@ impl<S: Simd> Network<S> {
                 Some(_) => from.vectors::<S>(),
             };
             let gradient = &mut self.gradient.vectors_mut::<S>()[range.clone()];
-            for (c, slot) in gradient[place.inputs * place.stride..][..place.columns].iter_mut().enumerate() {
-                let column = delta.iter().skip(c).step_by(place.stride).take(rows);
-                *slot = column.fold(zero, |sum, &d| simd.add_f32s(sum, d));
-            }
+            sum_rows(simd, delta, rows, place, &mut gradient[place.inputs * place.stride..][..place.columns]);
             if l == 0 {
                 self.input.backward(simd, rows, place, delta, gradient);
                 return;
@@ -260,6 +255,17 @@ impl<S: Simd> Network<S> {
                     to[r * below + c] = simd.select_f32s(open, sum, zero);
                 },
             );
+        }
+    }
+}
+
+/// The sum of the rows of `delta`: the gradient of the bias.
+#[inline(always)]
+fn sum_rows<S: Simd>(simd: S, delta: &[S::f32s], rows: usize, place: Place, sums: &mut [S::f32s]) {
+    sums.fill(simd.splat_f32s(0.0));
+    for row in delta.chunks_exact(place.stride).take(rows) {
+        for (sum, &value) in sums.iter_mut().zip(row) {
+            *sum = simd.add_f32s(*sum, value);
         }
     }
 }
@@ -302,8 +308,10 @@ impl<S: Simd> NullaryFnOnce for Train<'_, '_, S> {
             let range = shelf.range();
             let mut numbers = Numbers {
                 weights: &mut network.weights.vectors_mut::<S>()[range.clone()],
-                first: network.first.vectors_mut::<S>().get_mut(range.clone()).unwrap_or_default(),
-                second: network.second.vectors_mut::<S>().get_mut(range.clone()).unwrap_or_default(),
+                state: network
+                    .state
+                    .each_mut()
+                    .map(|s| s.vectors_mut::<S>().get_mut(range.clone()).unwrap_or_default()),
                 gradient: &network.gradient.vectors::<S>()[range],
                 stride: shelf.place.stride,
                 columns: shelf.place.columns,

@@ -1,5 +1,6 @@
 //! One update of all weights of a tile.
 
+use super::kernel::array;
 use crate::optimizer::{AdamSettings, Optimizer};
 use pulp::Simd;
 
@@ -16,11 +17,10 @@ pub(super) struct Update<'a, V> {
     pub count: u64,
 }
 
-/// The numbers of one tile, rows of `stride` elements; `first` and `second` are empty where the optimiser needs none.
+/// The numbers of one layer in rows of `stride` elements; a state that the optimiser does not need is empty.
 pub(super) struct Numbers<'a, V> {
     pub weights: &'a mut [V],
-    pub first: &'a mut [V],
-    pub second: &'a mut [V],
+    pub state: [&'a mut [V]; 2],
     pub gradient: &'a [V],
     pub stride: usize,
     pub columns: usize,
@@ -39,7 +39,8 @@ fn power(base: f64, count: u64) -> f64 {
 }
 
 impl<V: Copy> Update<'_, V> {
-    /// Moves the weights. `taint` gets 0 × every new weight added: it turns NaN in lanes with a weight that is not finite.
+    /// Moves the weights. `taint` gets 0 × every new weight added: it turns NaN in lanes with a weight that is not
+    /// finite.
     #[inline(always)]
     pub(super) fn apply<S: Simd<f32s = V>>(&self, simd: S, numbers: &mut Numbers<'_, V>, taint: &mut [V]) {
         let splat = |v: f64| simd.splat_f32s(v as f32);
@@ -47,35 +48,111 @@ impl<V: Copy> Update<'_, V> {
         let penalised = |g: V, w: V| simd.mul_add_e_f32s(decay, w, g);
         let move_by = |rate: V, w: V, g: V| simd.negate_mul_add_e_f32s(rate, g, w);
         match self.optimizer {
-            Optimizer::Sgd => each(simd, numbers, taint, |v, w, _, _, g| {
-                *w = move_by(self.rates[v], *w, penalised(g, *w));
-            }),
+            Optimizer::Sgd => {
+                self.each(simd, numbers, taint, |rate, _, w, [], g| (move_by(rate, w, penalised(g, w)), []))
+            }
             Optimizer::Momentum { momentum } => {
                 let mu = splat(momentum);
-                each(simd, numbers, taint, |v, w, b, _, g| {
-                    *b = simd.mul_add_e_f32s(mu, *b, penalised(g, *w));
-                    *w = move_by(self.rates[v], *w, *b);
+                self.each(simd, numbers, taint, |rate, _, w, [b], g| {
+                    let b = simd.mul_add_e_f32s(mu, b, penalised(g, w));
+                    (move_by(rate, w, b), [b])
                 });
             }
             Optimizer::Nesterov { momentum } => {
                 let mu = splat(momentum);
-                each(simd, numbers, taint, |v, w, b, _, g| {
-                    let g = penalised(g, *w);
-                    *b = simd.mul_add_e_f32s(mu, *b, g);
-                    *w = move_by(self.rates[v], *w, simd.mul_add_e_f32s(mu, *b, g));
+                self.each(simd, numbers, taint, |rate, _, w, [b], g| {
+                    let g = penalised(g, w);
+                    let b = simd.mul_add_e_f32s(mu, b, g);
+                    (move_by(rate, w, simd.mul_add_e_f32s(mu, b, g)), [b])
                 });
             }
             Optimizer::Adam(settings) => {
                 let adam = Adam::new(simd, settings, self.count);
-                each(simd, numbers, taint, |v, w, m, s, g| {
-                    *w = adam.step(simd, self.rates[v], *w, m, s, penalised(g, *w));
+                self.each(simd, numbers, taint, |rate, _, w, moments, g| {
+                    adam.step(simd, rate, w, moments, penalised(g, w))
                 });
             }
             Optimizer::AdamW(settings) => {
                 let adam = Adam::new(simd, settings, self.count);
-                each(simd, numbers, taint, |v, w, m, s, g| {
-                    *w = adam.step(simd, self.rates[v], simd.mul_f32s(*w, self.keep[v]), m, s, g);
+                self.each(simd, numbers, taint, |rate, keep, w, moments, g| {
+                    adam.step(simd, rate, simd.mul_f32s(w, keep), moments, g)
                 });
+            }
+        }
+    }
+
+    /// Replaces every weight w and its state by `rule(rate, keep, w, state, g)`.
+    #[inline(always)]
+    fn each<S: Simd<f32s = V>, const N: usize>(
+        &self,
+        simd: S,
+        numbers: &mut Numbers<'_, V>,
+        taint: &mut [V],
+        rule: impl Fn(V, V, V, [V; N], V) -> (V, [V; N]),
+    ) {
+        let zero = simd.splat_f32s(0.0);
+        // The vectors of a tile (1, 2 or 4) take turns along a row.
+        let mask = taint.len() - 1;
+        let rates: [V; TURNS] = array(zero, |j| self.rates[j & mask]);
+        let keep: [V; TURNS] = array(zero, |j| self.keep[j & mask]);
+        let mut spoiled = [zero; TURNS];
+        let (stride, columns) = (numbers.stride, numbers.columns);
+        for start in (0..numbers.weights.len()).step_by(stride) {
+            let mut parts = Parts { numbers, rates, keep, spoiled: &mut spoiled, rule: &rule };
+            let mut c = 0;
+            while c < columns {
+                match columns - c {
+                    1 => parts.step::<S, N, 1>(simd, start + c),
+                    2 => parts.step::<S, N, 2>(simd, start + c),
+                    3 => parts.step::<S, N, 3>(simd, start + c),
+                    _ => parts.step::<S, N, TURNS>(simd, start + c),
+                }
+                c += TURNS;
+            }
+        }
+        for (j, spoiled) in spoiled.into_iter().enumerate() {
+            taint[j & mask] = simd.add_f32s(taint[j & mask], spoiled);
+        }
+    }
+}
+
+/// Weights are moved so many at a time: the most vectors that a tile can have.
+const TURNS: usize = 4;
+
+struct Parts<'a, 'n, V, F> {
+    numbers: &'a mut Numbers<'n, V>,
+    rates: [V; TURNS],
+    keep: [V; TURNS],
+    spoiled: &'a mut [V; TURNS],
+    rule: &'a F,
+}
+
+impl<V: Copy, F> Parts<'_, '_, V, F> {
+    /// Moves the weights `start..start + K` of a row.
+    #[inline(always)]
+    fn step<S: Simd<f32s = V>, const N: usize, const K: usize>(&mut self, simd: S, start: usize)
+    where
+        F: Fn(V, V, V, [V; N], V) -> (V, [V; N]),
+    {
+        let zero = simd.splat_f32s(0.0);
+        let gradient = &self.numbers.gradient[start..][..K];
+        let weights = &mut self.numbers.weights[start..][..K];
+        let mut states = [[zero; N]; K];
+        for n in 0..N {
+            let state = &self.numbers.state[n][start..][..K];
+            for j in 0..K {
+                states[j][n] = state[j];
+            }
+        }
+        for j in 0..K {
+            (weights[j], states[j]) =
+                (self.rule)(self.rates[j], self.keep[j], weights[j], states[j], gradient[j]);
+            self.spoiled[j] = simd.mul_add_e_f32s(weights[j], zero, self.spoiled[j]);
+        }
+        for n in 0..N {
+            let state = &mut self.numbers.state[n][start..][..K];
+            for j in 0..K {
+                state[j] = states[j][n];
             }
         }
     }
@@ -104,45 +181,12 @@ impl<V: Copy> Adam<V> {
         }
     }
 
-    /// The new weight.
+    /// The new weight and the new moments.
     #[inline(always)]
-    fn step<S: Simd<f32s = V>>(&self, simd: S, rate: V, w: V, m: &mut V, s: &mut V, g: V) -> V {
-        *m = simd.mul_add_e_f32s(self.beta1, *m, simd.mul_f32s(self.rest1, g));
-        *s = simd.mul_add_e_f32s(self.beta2, *s, simd.mul_f32s(self.rest2, simd.mul_f32s(g, g)));
-        let root = simd.mul_add_e_f32s(simd.sqrt_f32s(*s), self.root_scale, self.eps);
-        simd.negate_mul_add_e_f32s(rate, simd.div_f32s(*m, root), w)
-    }
-}
-
-/// Calls `rule(v, w, first, second, g)` for every weight; `v` is the vector of the tile that it belongs to.
-#[inline(always)]
-fn each<S: Simd>(
-    simd: S,
-    numbers: &mut Numbers<'_, S::f32s>,
-    taint: &mut [S::f32s],
-    rule: impl Fn(usize, &mut S::f32s, &mut S::f32s, &mut S::f32s, S::f32s),
-) {
-    let zero = simd.splat_f32s(0.0);
-    let (stride, columns) = (numbers.stride, numbers.columns);
-    let rows = numbers.weights.len() / stride;
-    let mask = taint.len() - 1;
-    let (mut no_first, mut no_second) = (zero, zero);
-    let mut spoiled = [zero; 4];
-    for r in 0..rows {
-        let range = r * stride..r * stride + columns;
-        let weights = &mut numbers.weights[range.clone()];
-        let gradient = &numbers.gradient[range.clone()];
-        let first = numbers.first.get_mut(range.clone()).unwrap_or_default();
-        let second = numbers.second.get_mut(range).unwrap_or_default();
-        for c in 0..columns {
-            let m = if first.is_empty() { &mut no_first } else { &mut first[c] };
-            let s = if second.is_empty() { &mut no_second } else { &mut second[c] };
-            let w = &mut weights[c];
-            rule(c & mask, w, m, s, gradient[c]);
-            spoiled[c & mask & 3] = simd.mul_add_e_f32s(*w, zero, spoiled[c & mask & 3]);
-        }
-    }
-    for (taint, spoiled) in taint.iter_mut().zip(spoiled) {
-        *taint = simd.add_f32s(*taint, spoiled);
+    fn step<S: Simd<f32s = V>>(&self, simd: S, rate: V, w: V, [m, s]: [V; 2], g: V) -> (V, [V; 2]) {
+        let m = simd.mul_add_e_f32s(self.beta1, m, simd.mul_f32s(self.rest1, g));
+        let s = simd.mul_add_e_f32s(self.beta2, s, simd.mul_f32s(self.rest2, simd.mul_f32s(g, g)));
+        let root = simd.mul_add_e_f32s(simd.sqrt_f32s(s), self.root_scale, self.eps);
+        (simd.negate_mul_add_e_f32s(rate, simd.div_f32s(m, root), w), [m, s])
     }
 }
