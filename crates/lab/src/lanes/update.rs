@@ -138,10 +138,9 @@ impl<V: Copy, F> Parts<'_, '_, V, F> {
         let gradient = &self.numbers.gradient[start..][..K];
         let weights = &mut self.numbers.weights[start..][..K];
         let mut states = [[zero; N]; K];
-        for n in 0..N {
-            let state = &self.numbers.state[n][start..][..K];
-            for j in 0..K {
-                states[j][n] = state[j];
+        for (n, state) in self.numbers.state.iter().enumerate().take(N) {
+            for (values, &value) in states.iter_mut().zip(&state[start..][..K]) {
+                values[n] = value;
             }
         }
         for j in 0..K {
@@ -149,10 +148,9 @@ impl<V: Copy, F> Parts<'_, '_, V, F> {
                 (self.rule)(self.rates[j], self.keep[j], weights[j], states[j], gradient[j]);
             self.spoiled[j] = simd.mul_add_e_f32s(weights[j], zero, self.spoiled[j]);
         }
-        for n in 0..N {
-            let state = &mut self.numbers.state[n][start..][..K];
-            for j in 0..K {
-                state[j] = states[j][n];
+        for (n, state) in self.numbers.state.iter_mut().enumerate().take(N) {
+            for (value, values) in state[start..][..K].iter_mut().zip(&states) {
+                *value = values[n];
             }
         }
     }
