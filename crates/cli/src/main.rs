@@ -8,6 +8,7 @@ mod output;
 mod progress;
 mod schedule;
 mod tune;
+mod theory;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -26,12 +27,14 @@ struct Cli {
 enum Command {
     Tune(tune::Tune),
     Schedule(schedule::Schedule),
+    Theory(theory::Theory),
 }
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Tune(args) => tune::run(args),
         Command::Schedule(args) => schedule::run(args),
+        Command::Theory(args) => theory::run(&args),
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`refine`]: a schedule from measured gradient norms
 //! - [`Optimum`]: the schedule that makes the bound smallest, with warm-up and floor
 //! - [`laws`]: loss-curve laws, fitted on some curves and asked about others
+//! - [`worst_case`]: the walk that shows the exponents, computed and simulated
 //! - [`Caveat`]: what has to be said beside a number
 
 mod bound;
@@ -19,6 +20,7 @@ mod refine;
 mod robustness;
 mod sum;
 mod transfer;
+pub mod worst_case;
 
 pub use bound::Bound;
 pub use caveat::Caveat;

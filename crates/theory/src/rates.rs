@@ -1,6 +1,8 @@
 //! The rates of one training, checked once, on which every other module works.
 
-use crate::error::Error;
+use lehr_schedule::Curve;
+
+use crate::error::{Error, require};
 
 /// The learning rates of updates 0 … T−1, with the level that the schedule reaches after the last of them.
 ///
@@ -46,6 +48,27 @@ impl Rates {
         }
         rates.iter_mut().for_each(|rate| *rate /= peak);
         Ok(Self { relative: rates, peak, end: end / peak })
+    }
+
+    /// From a resolved schedule: the rates of its updates, and the level after the last of them.
+    ///
+    /// # Errors
+    /// As for [`Rates::new`], and if the horizon is longer than 200 million steps (1.6 GB of rates).
+    pub fn of_curve(curve: &Curve) -> Result<Self, Error> {
+        let steps = curve.steps();
+        require(steps <= 200_000_000, "the horizon", steps as f64, "at most 200 million steps here")?;
+        let mut rates = vec![0.0; steps as usize];
+        curve.fill(0..steps, &mut rates);
+        Self::with_end(rates, curve.at(steps).max(0.0))
+    }
+
+    /// The degree p with which the rate falls to zero at the end, s ∝ (T−t)^p, measured between the last 0.8 % and
+    /// 0.4 % of the horizon; `None` where it does not end at zero. Robustness exponents tend to 1/(2p+1).
+    pub fn end_degree(&self) -> Option<f64> {
+        let near = (self.steps() / 256).max(1);
+        let at = |before: usize| self.relative.get(self.steps().checked_sub(before)?).copied();
+        let (far, near) = (at(2 * near)?, at(near)?);
+        (self.end == 0.0 && near > 0.0 && far > near).then(|| (far / near).log2())
     }
 
     /// Updates in all, T.
@@ -109,6 +132,25 @@ mod tests {
         assert!(matches!(Rates::new(vec![1.0, -0.1]), Err(Error::BadRate { step: 1, .. })));
         assert!(matches!(Rates::new(vec![f64::INFINITY]), Err(Error::BadRate { step: 0, .. })));
         assert!(matches!(Rates::with_end(vec![1.0], f64::NAN), Err(Error::BadRate { step: 1, .. })));
+    }
+
+    #[test]
+    fn takes_curves_as_they_are() {
+        let curve = |spec: &str| {
+            let schedule: lehr_schedule::Schedule = spec.parse().unwrap();
+            Rates::of_curve(&schedule.resolve(&lehr_schedule::Horizon::steps(100_000)).unwrap()).unwrap()
+        };
+        let linear = curve("linear");
+        assert_eq!((linear.relative()[0], linear.relative()[99_999], linear.end()), (1.0, 1e-5, 0.0));
+        for (spec, degree) in
+            [("linear", 1.0), ("cosine", 2.0), ("poly power 3", 3.0), ("constant, 1-sqrt 20%", 1.0)]
+        {
+            let found = curve(spec).end_degree().unwrap();
+            assert!((found - degree).abs() < 0.02, "{spec}: {found}");
+        }
+        assert_eq!(curve("constant").end_degree(), None);
+        assert_eq!(curve("cosine to 0.1").end_degree(), None);
+        assert!((curve("cosine to 0.1").end() - 0.1).abs() < 1e-15);
     }
 
     #[test]
