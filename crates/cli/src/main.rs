@@ -7,8 +7,8 @@ mod failure;
 mod output;
 mod progress;
 mod schedule;
-mod tune;
 mod theory;
+mod tune;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
