@@ -164,3 +164,13 @@ impl From<Error> for Trouble {
         Self::Inner(error)
     }
 }
+
+impl Trouble {
+    /// The error, where no phase is known that a problem belongs to.
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Inner(error) => error,
+            Self::Here(problem) => Error::Phase { phase: String::new(), problem },
+        }
+    }
+}

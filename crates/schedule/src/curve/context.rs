@@ -25,6 +25,14 @@ pub(crate) enum Scale {
     Plain,
 }
 
+/// A phase with its updates, `start` … `end` − 1.
+pub(crate) struct Laid<'p> {
+    pub phase: &'p Phase,
+    pub start: u64,
+    pub end: u64,
+    pub piece: Piece,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context<'h> {
     horizon: &'h Horizon,
@@ -125,21 +133,31 @@ impl<'h> Context<'h> {
 
     /// The phases in sequence over the updates of this context.
     pub fn track(&self, phases: &[Phase]) -> Result<Track, Trouble> {
-        let borders = self.borders(phases)?;
         let mut track = Track::new();
-        let mut level = self.level;
-        let mut start = 0;
+        let (mut close, mut level) = (0, self.level);
+        for laid in self.laid_out(phases)? {
+            (close, level) = (laid.end, laid.piece.end());
+            if laid.end > laid.start {
+                track.push(laid.start, laid.piece);
+            }
+        }
+        track.close(close, level);
+        Ok(track)
+    }
+
+    /// The phases in sequence, each with its updates.
+    pub fn laid_out<'p>(&self, phases: &'p [Phase]) -> Result<Vec<Laid<'p>>, Trouble> {
+        let borders = self.borders(phases)?;
+        let mut laid = Vec::with_capacity(phases.len());
+        let (mut start, mut level) = (0, self.level);
         for (phase, end) in phases.iter().zip(borders) {
             let inner = Self { steps: end - start, before: self.before + start, level, ..*self };
             let piece = inner.phase(phase)?;
             level = piece.end();
-            if end > start {
-                track.push(start, piece);
-            }
+            laid.push(Laid { phase, start, end, piece });
             start = end;
         }
-        track.close(start, level);
-        Ok(track)
+        Ok(laid)
     }
 
     /// One phase over all updates of this context.

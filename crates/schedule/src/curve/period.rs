@@ -71,6 +71,12 @@ impl Period {
         }
     }
 
+    /// Which share of the last cycle `updates` updates leave out.
+    pub fn cut_off(&self, updates: u64) -> f64 {
+        let place = self.place(updates.saturating_sub(1));
+        (place.left / place.length - 1.0 / self.steps()).max(0.0)
+    }
+
     /// The first update of the cycle of this index.
     pub fn first_update(&self, index: u64) -> u64 {
         match self {

@@ -12,6 +12,11 @@ pub(crate) trait Eval: Send + Sync {
     /// The level that the phase approaches at its end, where the next one starts.
     fn end(&self) -> f64;
 
+    /// Of a phase of cycles with this many updates: which share of the last cycle its end cuts off.
+    fn cut_off(&self, _updates: u64) -> f64 {
+        0.0
+    }
+
     /// The rates from the k-th update on, bit for bit those of `at`.
     fn fill(&self, k: u64, out: &mut [f64]) {
         for (t, rate) in (k..).zip(out) {
@@ -63,6 +68,13 @@ impl Piece {
             Self::Ramp { slope, .. } => slope.end(),
             Self::Track(track) => track.end(),
             Self::Other(eval) => eval.end(),
+        }
+    }
+
+    pub fn cut_off(&self, updates: u64) -> f64 {
+        match self {
+            Self::Other(eval) if updates > 0 => eval.cut_off(updates),
+            _ => 0.0,
         }
     }
 

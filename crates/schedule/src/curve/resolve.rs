@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::context::{Context, MOST_STEPS, Scale};
+use super::context::{Context, Laid, MOST_STEPS, Scale};
 use super::piece::{Eval, Piece};
 use super::track::Track;
 use super::{Body, Curve};
@@ -43,6 +43,13 @@ impl Schedule {
         let ends = Context::new(horizon, Scale::Relative).borders(&self.phases).map_err(outermost)?;
         let starts = core::iter::once(0).chain(ends.iter().copied());
         Ok(starts.zip(ends.iter()).map(|(start, end)| start..*end).collect())
+    }
+
+    /// The phases with their updates, laid out over a horizon.
+    pub(crate) fn laid_out(&self, horizon: &Horizon, peak: Option<f64>) -> Result<Vec<Laid<'_>>, Error> {
+        check_horizon(horizon)?;
+        let scale = peak.map_or(Scale::Relative, Scale::Peak);
+        Context::new(horizon, scale).laid_out(&self.phases).map_err(Trouble::into_error)
     }
 
     fn resolved(&self, horizon: &Horizon, peak: Option<f64>) -> Result<Curve, Error> {

@@ -129,6 +129,10 @@ impl Eval for Cycling {
         self.value(self.period.place(k))
     }
 
+    fn cut_off(&self, updates: u64) -> f64 {
+        self.period.cut_off(updates)
+    }
+
     fn end(&self) -> f64 {
         self.end
     }

@@ -176,6 +176,11 @@ impl Eval for Repeated {
         track.at(k - start)
     }
 
+    fn cut_off(&self, updates: u64) -> f64 {
+        let (start, end, _) = self.copy(updates.saturating_sub(1));
+        (end - updates) as f64 / (end - start) as f64
+    }
+
     fn end(&self) -> f64 {
         self.end
     }

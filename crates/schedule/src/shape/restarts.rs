@@ -247,6 +247,14 @@ impl Eval for Restarting {
         }
     }
 
+    fn cut_off(&self, updates: u64) -> f64 {
+        match (&self.grid, self.grid.place(updates.saturating_sub(1))) {
+            (_, None) => 0.0,
+            (Grid::Equal { period, .. }, Some(_)) => period.cut_off(updates),
+            (Grid::Listed(_), Some(place)) => ((place.left - 1.0) / place.length).max(0.0),
+        }
+    }
+
     fn end(&self) -> f64 {
         self.end
     }
