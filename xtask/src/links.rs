@@ -28,7 +28,8 @@ pub fn check() -> Result<Tally, String> {
     Ok(tally)
 }
 
-fn pages() -> Result<Vec<PathBuf>, String> {
+/// The Markdown files of the repository's root and of `docs`.
+pub fn pages() -> Result<Vec<PathBuf>, String> {
     let root = root::repository();
     let mut found = markdown_in(root, false)?;
     found.extend(markdown_in(&root.join("docs"), true)?);

@@ -1,7 +1,8 @@
-//! Development tasks, run as `cargo xtask <task>`: `test`, `bench`, `venv`.
+//! Development tasks, run as `cargo xtask <task>`: `test`, `bench`, `venv`, `pictures`.
 mod bench;
 mod links;
 mod no_std;
+mod pictures;
 mod python;
 mod root;
 mod step;
@@ -27,6 +28,8 @@ enum Task {
     Test(TestArgs),
     /// Runs a benchmark by name, or lists them all.
     Bench(bench::BenchArgs),
+    /// Makes the pictures and the output that the documentation shows, by the commands that it names.
+    Pictures(pictures::PicturesArgs),
     /// Creates the Python environment of the tests (first use) and prints the path of its Python.
     Venv {
         /// Without torch and what stands on it.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Pictures(args) => pictures::run(&args),
         Task::Venv { light } => venv::Kind::from_light(light).python().map_err(String::from).map(|python| {
             println!("{}", python.display());
             true

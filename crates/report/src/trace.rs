@@ -6,7 +6,10 @@ use crate::frame::Frame;
 /// A point in the unit square.
 pub(crate) type Point = (f64, f64);
 
-/// The polylines of a series, with at most about four points per column.
+/// Points that stray less than this from a straight line are left out: a twentieth of a pixel of a picture.
+const STRAY: f64 = 5e-5;
+
+/// The polylines of a series, with at most about four points per column and none that makes no difference.
 pub(crate) fn lines(series: &Series, frame: &Frame, columns: usize) -> Vec<Vec<Point>> {
     if series.style == Style::Points {
         return Vec::new();
@@ -25,7 +28,7 @@ pub(crate) fn lines(series: &Series, frame: &Frame, columns: usize) -> Vec<Vec<P
         }
     }
     clip(&run, &mut out);
-    out.into_iter().map(|line| thin(line, columns)).collect()
+    out.into_iter().map(|line| straighten(&thin(line, columns))).collect()
 }
 
 /// The points of a series that are in sight.
@@ -136,6 +139,39 @@ fn thin(line: Vec<Point>, columns: usize) -> Vec<Point> {
     out
 }
 
+/// Leaves out what is on a straight line within [`STRAY`] (Ramer 1972, Douglas and Peucker 1973).
+fn straighten(line: &[Point]) -> Vec<Point> {
+    let mut keep = vec![false; line.len()];
+    if let (Some(first), Some(last)) = (keep.first().map(|_| 0), keep.len().checked_sub(1)) {
+        keep[first] = true;
+        keep[last] = true;
+        let mut open = vec![(first, last)];
+        while let Some((from, to)) = open.pop() {
+            let stray = |i: &usize| distance(line[*i], line[from], line[to]);
+            let furthest = (from + 1..to).max_by(|a, b| stray(a).total_cmp(&stray(b)));
+            if let Some(i) = furthest.filter(|i| stray(i) > STRAY) {
+                keep[i] = true;
+                open.extend([(from, i), (i, to)]);
+            }
+        }
+    }
+    line.iter().zip(keep).filter_map(|(point, keep)| keep.then_some(*point)).collect()
+}
+
+/// How far a point is from the line between two others, or from the first if they are one.
+fn distance(p: Point, a: Point, b: Point) -> f64 {
+    let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+    let length = dx.hypot(dy);
+    match length > 0.0 {
+        true => {
+            // To the segment, so that a spike which turns back on itself stays.
+            let along = (((p.0 - a.0) * dx + (p.1 - a.1) * dy) / (length * length)).clamp(0.0, 1.0);
+            (p.0 - a.0 - along * dx).hypot(p.1 - a.1 - along * dy)
+        }
+        false => (p.0 - a.0).hypot(p.1 - a.1),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +210,19 @@ mod tests {
         let lines = lines(&series, &frame(&figure), 500);
         assert!(lines[0].len() <= 2004);
         assert!(lines[0].iter().any(|p| p.1 == 0.9));
+    }
+
+    #[test]
+    fn straight_lines_are_two_points_and_curves_stay_close() {
+        let line: Vec<Point> = (0..1000).map(|i| f64::from(i) / 999.0).map(|x| (x, x)).collect();
+        assert_eq!(straighten(&line), [(0.0, 0.0), (1.0, 1.0)]);
+        let wave: Vec<Point> = line.iter().map(|p| (p.0, 0.5 + 0.5 * (20.0 * p.0).sin())).collect();
+        let few = straighten(&wave);
+        assert!(few.len() < 400);
+        for p in wave {
+            let stray = few.windows(2).map(|w| distance(p, w[0], w[1])).fold(f64::INFINITY, f64::min);
+            assert!(stray <= STRAY);
+        }
     }
 
     #[test]
