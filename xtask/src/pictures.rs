@@ -123,7 +123,8 @@ fn output<'a>(command: &str, page: &Path, rest: &'a str) -> Result<(String, &'a 
     let missing = "no fenced block (```) follows the comment";
     let open = rest.find("```").filter(|i| rest[..*i].trim().is_empty()).ok_or(missing)?;
     let body = open + rest[open..].find('\n').ok_or(missing)? + 1;
-    let close = body + rest[body..].find("\n```").map(|i| i + 1).ok_or("the fenced block does not end")?;
+    // From the newline before the body, since the body may be empty.
+    let close = body + rest[body - 1..].find("\n```").ok_or("the fenced block does not end")?;
     let new = execute(&words(command)?, page.parent().ok_or("the page lies in no folder")?)?;
     let fresh = new == rest[body..close];
     Ok((format!("{}{new}", &rest[..body]), &rest[close..], fresh))
@@ -184,6 +185,16 @@ mod tests {
         assert_eq!(wish, Wish { kind: Kind::Output, command: "lehr b --steps 1".into() });
         assert_eq!(next_wish(rest).unwrap().0.command, "c");
         assert_eq!(next_wish("<!-- picture: not closed"), None);
+    }
+
+    #[test]
+    fn fenced_blocks_are_found_even_if_empty() {
+        let page = Path::new("page.md");
+        let why = |rest| output("ls", page, rest).unwrap_err();
+        assert!(why("\n```text\n```\n").contains("does not begin with `lehr`"));
+        assert!(why("\n```\na\nb\n```\n").contains("does not begin with `lehr`"));
+        assert!(why("\n```text\nno end").contains("does not end"));
+        assert!(why("\nwords\n```text\n```\n").contains("no fenced block"));
     }
 
     #[test]
