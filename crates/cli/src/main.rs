@@ -4,6 +4,7 @@
 //! progress and errors to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
 mod failure;
+mod lab;
 mod output;
 mod progress;
 mod schedule;
@@ -28,6 +29,7 @@ enum Command {
     Tune(tune::Tune),
     Schedule(schedule::Schedule),
     Theory(theory::Theory),
+    Lab(lab::Lab),
 }
 
 fn run(command: Command) -> Result<(), Failure> {
@@ -35,6 +37,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Tune(args) => tune::run(args),
         Command::Schedule(args) => schedule::run(args),
         Command::Theory(args) => theory::run(&args),
+        Command::Lab(args) => lab::run(&args),
     }
 }
 
