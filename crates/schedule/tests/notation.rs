@@ -85,16 +85,44 @@ fn every_form_resolves_to_finite_rates() {
 #[test]
 fn json_is_written_as_a_person_would() {
     let schedule: Schedule =
-        "warmup 5%, step at 50% 75% by 0.1 with momentum from 0.95 to 0.85".parse().unwrap();
+        "warmup 5%, step at 50% 75% by 0.1 with momentum from 0.95 to 0.85 with group head by 0.1 with layers 12 by 0.75".parse().unwrap();
     let json = serde_json::to_value(&schedule).unwrap();
     let expected = serde_json::json!({
         "phases": [
             { "shape": "warmup", "span": "5%" },
             { "shape": "step", "at": ["50%", "75%"], "by": 0.1 },
         ],
-        "with": [{ "shape": "momentum", "from": 0.95, "to": 0.85 }],
+        "with": [
+            { "channel": "momentum", "from": 0.95, "to": 0.85 },
+            { "group": "head", "by": 0.1 },
+            { "layers": 12, "by": 0.75 },
+        ],
     });
     assert_eq!(json, expected);
+}
+
+#[test]
+fn data_errors_say_where_and_what() {
+    for (json, part) in [
+        (r#"{}"#, "missing field `phases`"),
+        (r#"{"phases": []}"#, "at least one phase"),
+        (r#"{"phases": [{"to": 0.1}]}"#, "missing field `shape`"),
+        (r#"{"phases": ["constant 5", {"shape": "cosin"}]}"#, "phase 2 (`cosin`): unknown shape"),
+        (r#"{"phases": [{"shape": "cosine", "floor": 0.1}]}"#, "no setting `floor`"),
+        (r#"{"phases": [{"shape": "cosine", "to": "10%"}]}"#, "`10%` does not fit `to`"),
+        (r#"{"phases": [{"shape": "cosine", "to": null}]}"#, "expected a number"),
+        (r#"{"phases": [{"shape": "cosine", "of": ["linear"]}]}"#, "takes no phases"),
+        (r#"{"phases": ["cosine"], "with": [{"by": 0.1}]}"#, "needs `channel`, `group` or `layers`"),
+        (r#"{"phases": ["cosine"], "with": [{"group": "a", "channel": "b"}]}"#, "exclude each other"),
+        (r#"{"phases": ["cosine"], "name": "x"}"#, "unknown field `name`"),
+        (r#""warmup 5%, cosin""#, "did you mean `cosine`?"),
+        (r#"{"phases": [5]}"#, "expected a phase"),
+    ] {
+        let error = serde_json::from_str::<Schedule>(json).unwrap_err().to_string();
+        assert!(error.contains(part), "{json}: {error}");
+    }
+    let deep = format!("{}\"cosine\"{}", r#"{"shape":"sequence","of":["#.repeat(50), "]}".repeat(50));
+    assert!(serde_json::from_str::<Schedule>(&format!("{{\"phases\":[{deep}]}}")).is_err());
 }
 
 fn message(text: &str) -> String {

@@ -45,7 +45,7 @@ impl<'n> Args<'n> {
 
     /// Whether a setting is there, without asking for it.
     pub fn has(&self, name: &str) -> bool {
-        self.node.settings.iter().any(|setting| setting.name == name)
+        self.node.has(name)
     }
 
     /// A setting with one value.

@@ -21,11 +21,12 @@ impl Serialize for Schedule {
         if !serializer.is_human_readable() {
             return serializer.serialize_str(&self.to_string());
         }
-        let nodes = |nodes: Vec<Node>| nodes.into_iter().map(Data).collect::<Vec<_>>();
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("phases", &nodes(self.phases.iter().map(Phase::to_node).collect()))?;
+        let phases: Vec<Data> = self.phases.iter().map(|phase| Data(phase.to_node())).collect();
+        map.serialize_entry("phases", &phases)?;
         if !self.with.is_empty() {
-            map.serialize_entry("with", &nodes(self.with.iter().map(With::to_node).collect()))?;
+            let with: Vec<Companion> = self.with.iter().map(|with| Companion(with.to_node())).collect();
+            map.serialize_entry("with", &with)?;
         }
         map.end()
     }
@@ -56,7 +57,7 @@ impl<'de> Visitor<'de> for ScheduleVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Schedule, A::Error> {
         let mut phases: Option<Vec<Data>> = None;
-        let mut with: Option<Vec<Data>> = None;
+        let mut with: Option<Vec<Companion>> = None;
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "phases" if phases.is_none() => phases = Some(map.next_value()?),
@@ -70,23 +71,72 @@ impl<'de> Visitor<'de> for ScheduleVisitor {
             return Err(de::Error::custom("`phases` is empty: a schedule needs at least one phase"));
         }
         Ok(Schedule {
-            phases: convert(&phases, "phase", Phase::from_node)?,
-            with: convert(&with.unwrap_or_default(), "`with` entry", With::from_node)?,
+            phases: convert(phases.iter().map(|data| &data.0), "phase", Phase::from_node)?,
+            with: convert(with.iter().flatten().map(|with| &with.0), "`with` entry", With::from_node)?,
         })
     }
 }
 
-fn convert<T, E: de::Error>(
-    nodes: &[Data],
+/// `{"phases": [...]}`.
+pub(crate) struct Phases(pub Vec<Node>);
+
+impl Serialize for Phases {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("phases", &self.0.iter().cloned().map(Data).collect::<Vec<_>>())?;
+        map.end()
+    }
+}
+
+/// `{"phases": [...]}`, or their text as one string.
+pub(crate) fn phases_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Node>, D::Error> {
+    struct PhasesVisitor;
+
+    impl<'de> Visitor<'de> for PhasesVisitor {
+        type Value = Vec<Node>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text such as \"warmup 5%, plateau by 0.5\", or a map with `phases`")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<Node>, E> {
+            text::sequence(text).map_err(|fault| E::custom(fault.in_one_line()))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Node>, A::Error> {
+            let mut phases: Option<Vec<Data>> = None;
+            while let Some(key) = map.next_key::<String>()? {
+                match key.as_str() {
+                    "phases" if phases.is_none() => phases = Some(map.next_value()?),
+                    other => return Err(de::Error::unknown_field(other, &["phases"])),
+                }
+            }
+            let phases = phases.ok_or_else(|| de::Error::missing_field("phases"))?;
+            Ok(phases.into_iter().map(|data| data.0).collect())
+        }
+    }
+
+    match deserializer.is_human_readable() {
+        true => deserializer.deserialize_any(PhasesVisitor),
+        false => deserializer.deserialize_str(PhasesVisitor),
+    }
+}
+
+fn convert<'n, T, E: de::Error>(
+    nodes: impl Iterator<Item = &'n Node>,
     what: &str,
     read: impl Fn(&Node) -> Result<T, Fault>,
 ) -> Result<Vec<T>, E> {
-    let numbered = |(i, node): (usize, &Data)| {
-        read(&node.0).map_err(|fault| {
-            E::custom(format!("{what} {} (`{}`): {}", i + 1, node.0.word, fault.in_one_line()))
+    let numbered = |(i, node): (usize, &Node)| {
+        let depth = node.depth();
+        if depth > text::MAX_DEPTH {
+            return Err(E::custom(format!("{what} {}: {depth} phases in one another are too many", i + 1)));
+        }
+        read(node).map_err(|fault| {
+            E::custom(format!("{what} {} (`{}`): {}", i + 1, node.word, fault.in_one_line()))
         })
     };
-    nodes.iter().enumerate().map(numbered).collect()
+    nodes.enumerate().map(numbered).collect()
 }
 
 /// A node in serde's data model.
@@ -96,16 +146,63 @@ impl Serialize for Data {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("shape", &self.0.word)?;
-        for setting in self.0.lead.iter().chain(&self.0.settings) {
-            match setting.values.as_slice() {
-                [one] => map.serialize_entry(&setting.name, &Scalar(&one.value))?,
-                many => map.serialize_entry(&setting.name, &List(many))?,
+        rest_of_node(map, self.0.lead.iter().chain(&self.0.settings), self.0.parts.as_ref())
+    }
+}
+
+/// The settings, and the parts under `of`.
+fn rest_of_node<'n, M: SerializeMap>(
+    mut map: M,
+    settings: impl Iterator<Item = &'n Setting>,
+    parts: Option<&Vec<Node>>,
+) -> Result<M::Ok, M::Error> {
+    for setting in settings {
+        match setting.values.as_slice() {
+            [one] => map.serialize_entry(&setting.name, &Scalar(&one.value))?,
+            many => map.serialize_entry(&setting.name, &List(many))?,
+        }
+    }
+    if let Some(parts) = parts {
+        map.serialize_entry("of", &parts.iter().cloned().map(Data).collect::<Vec<_>>())?;
+    }
+    map.end()
+}
+
+/// An entry of `with`: `{"channel": "momentum", ...}`, `{"group": "head", ...}` or `{"layers": 12, ...}`.
+struct Companion(Node);
+
+/// The kinds of entries, and the name that the value of the kind has among the settings of its node.
+const COMPANIONS: [(&str, &str); 2] = [("group", "name"), ("layers", "count")];
+
+impl Serialize for Companion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(node) = self;
+        let mut map = serializer.serialize_map(None)?;
+        match node.lead.first().and_then(|lead| lead.values.first()) {
+            Some(value) => map.serialize_entry(&node.word, &Scalar(&value.value))?,
+            None => map.serialize_entry("channel", &node.word)?,
+        }
+        rest_of_node(map, node.settings.iter(), node.parts.as_ref())
+    }
+}
+
+impl<'de> Deserialize<'de> for Companion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expected = "an entry of `with`: a map with `channel`, `group` or `layers`";
+        let mut node = deserializer.deserialize_map(NodeVisitor { tag: "channel", expected })?;
+        if let Some((kind, value)) = COMPANIONS.into_iter().find(|(kind, _)| node.has(kind)) {
+            if !node.word.is_empty() {
+                return Err(de::Error::custom(format!("`channel` and `{kind}` exclude each other")));
+            }
+            node.word = kind.into();
+            for setting in node.settings.iter_mut().filter(|setting| setting.name == kind) {
+                setting.name = value.into();
             }
         }
-        if let Some(parts) = &self.0.parts {
-            map.serialize_entry("of", &parts.iter().cloned().map(Data).collect::<Vec<_>>())?;
+        match node.word.is_empty() {
+            true => Err(de::Error::custom("an entry of `with` needs `channel`, `group` or `layers`")),
+            false => Ok(Self(node)),
         }
-        map.end()
     }
 }
 
@@ -138,17 +235,26 @@ impl Serialize for List<'_> {
 
 impl<'de> Deserialize<'de> for Data {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor).map(Data)
+        let expected = "a phase: a text such as \"cosine to 0.1\", or a map with `shape`";
+        let node = deserializer.deserialize_any(NodeVisitor { tag: "shape", expected })?;
+        match node.word.is_empty() {
+            true => Err(de::Error::missing_field("shape")),
+            false => Ok(Self(node)),
+        }
     }
 }
 
-struct NodeVisitor;
+/// Reads a map whose word stands under the key `tag`.
+struct NodeVisitor {
+    tag: &'static str,
+    expected: &'static str,
+}
 
 impl<'de> Visitor<'de> for NodeVisitor {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a phase: a text such as \"cosine to 0.1\", or a map with `shape`")
+        f.write_str(self.expected)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Node, E> {
@@ -159,7 +265,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
         let mut node = Node::default();
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
-                "shape" => node.word = map.next_value()?,
+                tag if tag == self.tag => node.word = map.next_value()?,
                 "of" => node.parts = Some(map.next_value::<Vec<Data>>()?.into_iter().map(|d| d.0).collect()),
                 _ => {
                     let Values(values) = map.next_value()?;
@@ -168,10 +274,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
                 }
             }
         }
-        match node.word.is_empty() {
-            true => Err(de::Error::missing_field("shape")),
-            false => Ok(node),
-        }
+        Ok(node)
     }
 }
 

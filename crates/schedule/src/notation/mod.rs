@@ -1,8 +1,8 @@
 //! The three notations of a schedule. Text and data (JSON, TOML through serde) both pass through [`node::Node`],
 //! a word with its settings, so that they cannot drift apart.
 pub(crate) mod args;
-mod data;
+pub(crate) mod data;
 mod lexer;
 pub(crate) mod nearest;
 pub(crate) mod node;
-mod text;
+pub(crate) mod text;

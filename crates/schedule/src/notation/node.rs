@@ -84,6 +84,16 @@ impl Node {
         Self { word: word.into(), ..Self::default() }
     }
 
+    /// How many nodes lie in one another, this one included.
+    pub fn depth(&self) -> usize {
+        1 + self.parts.iter().flatten().map(Self::depth).max().unwrap_or(0)
+    }
+
+    /// Whether a setting is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.settings.iter().any(|setting| setting.name == name)
+    }
+
     /// Adds a leading value, which has a name in data only.
     pub fn lead(&mut self, name: &str, value: impl Into<Value>) {
         self.lead.push(setting(name, [value.into()]));

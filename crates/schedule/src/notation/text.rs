@@ -64,11 +64,17 @@ pub(crate) fn schedule(text: &str) -> Result<Schedule, Fault> {
     Ok(Schedule { phases, with })
 }
 
+/// Phases and nothing else.
+pub(crate) fn sequence(text: &str) -> Result<Vec<Node>, Fault> {
+    let mut parser = Parser::new(text)?;
+    let nodes = parser.sequence(0)?;
+    parser.end()?;
+    Ok(nodes)
+}
+
 /// One phase, for data notations that give a phase as a string. Several become a sequence.
 pub(crate) fn phase(text: &str) -> Result<Node, Fault> {
-    let mut parser = Parser::new(text)?;
-    let mut nodes = parser.sequence(0)?;
-    parser.end()?;
+    let mut nodes = sequence(text)?;
     match nodes.len() {
         1 => Ok(nodes.remove(0)),
         _ => Ok(Node { word: "sequence".into(), parts: Some(nodes), positional: true, ..Node::default() }),
@@ -207,7 +213,7 @@ impl<'t> Parser<'t> {
                 }
                 _ => {
                     return Err(Fault::new(format!("`{name}` needs a word after it"), at)
-                        .expected("a shape, as in `along cosine`"));
+                        .expected("a word, as in `along cosine` or `goal max`"));
                 }
             }
         }
@@ -217,7 +223,7 @@ impl<'t> Parser<'t> {
 }
 
 /// The settings whose value is a word.
-const TAKES_WORD: &[&str] = &["along"];
+const TAKES_WORD: &[&str] = &["along", "goal"];
 
 fn unnamed(value: Placed) -> Setting {
     let at = value.at.clone();

@@ -36,6 +36,7 @@ pub use warmup::Warmup;
 use crate::curve::{Context, Piece};
 use crate::ease::EASES;
 use crate::error::{Problem, Trouble};
+use crate::feedback::Rule;
 use crate::notation::args::Args;
 use crate::notation::nearest::advice;
 use crate::notation::node::{Fault, Node};
@@ -215,6 +216,13 @@ impl Shape {
             "sequence" => Sequence::read(args, lead)?.into(),
             "part" => Part::read(args, lead)?.into(),
             word if EASES.contains(&word) => Ramp::read(args, lead)?.into(),
+            word if Rule::WORDS.contains(&word) => {
+                return Err(args
+                    .fault(format!(
+                        "`{word}` reacts to a metric, so that no curve can be drawn before the run"
+                    ))
+                    .expected("a shape without feedback here; in a program, read this text as `Feedback`"));
+            }
             word => {
                 let mut fault = args
                     .fault(format!("unknown shape `{word}`"))
