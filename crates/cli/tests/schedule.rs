@@ -212,3 +212,30 @@ fn a_closed_pipe_is_no_error() {
     assert!(output.status.success());
     assert_eq!(output.stderr, b"");
 }
+
+#[test]
+fn check_gives_reason_and_suggestion() {
+    let run = ["--steps", "1000"];
+    let check = |spec: &str, more: &[&str]| lehr(&[&["check", spec], &run[..], more].concat());
+    let (code, out, err) = check("warmup 10%, constant", &[]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("warning [") && out.contains("suggestion: "), "{out}");
+    let (code, _, err) = check("warmup 10%, constant", &["--strict"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("has warnings"), "{err}");
+    let (code, out, err) = check("warmup 2000, cosine", &[]);
+    assert_eq!(code, 1);
+    assert!(out.starts_with("error [") && out.contains("only 1000"), "{out}");
+    assert!(err.contains("cannot be run"), "{err}");
+    let (code, out, _) = check("warmup 2000, cosine", &["--json"]);
+    assert_eq!(code, 1);
+    let object: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(object["schema"], "lehr.schedule.check/1");
+    assert_eq!(object["errors"], 1);
+    assert_eq!(object["lints"][0]["severity"], "error");
+    let (code, out, err) = check("warmup 5%, linear", &["--strict"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    refuse(&["check", "cosin", "--steps", "10"], 2, &["did you mean"]);
+    refuse(&["check", "cosine", "--steps", "0"], 2, &["at least one step"]);
+    refuse(&["check", "cosine", "--steps", "9", "--peak", "nan"], 2, &["peak rate"]);
+}

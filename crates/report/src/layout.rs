@@ -185,10 +185,11 @@ fn draw_series<DB: DrawingBackend>(figure: &Figure, frame: &Frame, chart: &mut C
     for i in order {
         let series = &figure.series[i];
         let ink = own_colour(i, series);
-        // Long series are noisy: a thinner line keeps their shape.
-        let long = series.points.len() > 2 * SIZE.0 as usize;
-        let (alpha, thick) = if series.faded { (0.35, 12) } else { (1.0, if long { 14 } else { 20 }) };
-        for line in trace::lines(series, frame, SIZE.0 as usize) {
+        let lines = trace::lines(series, frame, SIZE.0 as usize);
+        // A thinner line keeps the shape of a noisy series.
+        let noisy = lines.iter().map(Vec::len).sum::<usize>() > SIZE.0 as usize;
+        let (alpha, thick) = if series.faded { (0.35, 12) } else { (1.0, if noisy { 14 } else { 20 }) };
+        for line in lines {
             if let [only] = line[..] {
                 chart.draw_series([Circle::new(only, 18, ink.mix(alpha).filled())]).map_err(refused)?;
             } else if dashed(i, series) {

@@ -46,7 +46,7 @@ pub fn run(args: &Compare) -> Result<(), Failure> {
         Picture::of(path).map_err(Failure::usage)?;
     }
     let horizon = args.run.horizon()?;
-    let mut figure = picture::of_rates(args.run.peak().is_none());
+    let mut figure = picture::of_rates(horizon.steps, args.run.peak().is_none());
     figure.title.clone_from(&args.title);
     figure.subtitle = args.run.words(&horizon);
     let mut summaries = Vec::new();

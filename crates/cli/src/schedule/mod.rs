@@ -1,5 +1,6 @@
 //! `lehr schedule`: what is my learning rate at step t?
 
+mod check;
 mod compare;
 mod horizon;
 mod input;
@@ -12,7 +13,7 @@ use clap::{Args, Subcommand};
 
 use crate::failure::Failure;
 
-/// Values, pictures and comparisons of learning-rate schedules
+/// Values, pictures, comparisons and lints of learning-rate schedules
 ///
 /// A SCHEDULE is text such as 'warmup 500, cosine to 0.1', @FILE (text, .toml or .json), or - for stdin.
 #[derive(Args)]
@@ -26,6 +27,7 @@ enum Command {
     Values(values::Values),
     Show(show::Show),
     Compare(compare::Compare),
+    Check(check::Check),
 }
 
 /// Runs one of the commands.
@@ -34,5 +36,6 @@ pub fn run(args: Schedule) -> Result<(), Failure> {
         Command::Values(args) => values::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Check(args) => check::run(&args),
     }
 }

@@ -8,10 +8,10 @@ use crate::output;
 /// Up to so many updates, each one is a point; more are sampled.
 const POINTS: u64 = 60_000;
 
-/// An empty figure of rates against steps.
-pub fn of_rates(relative: bool) -> Figure {
+/// An empty figure of rates against the steps of a run.
+pub fn of_rates(steps: u64, relative: bool) -> Figure {
     let label = if relative { "rate (fraction of the peak)" } else { "learning rate" };
-    Figure::default().x(Axis::linear("step")).y(Axis::linear(label))
+    Figure::default().x(Axis::linear("step").range(0.0, steps as f64)).y(Axis::linear(label))
 }
 
 /// A curve as a line.

@@ -73,7 +73,7 @@ pub fn run(args: &Show) -> Result<(), Failure> {
 
 /// The rate, the rates of groups, and a line at each border between phases.
 fn rates(curve: &Curve, summary: &Summary, args: &Show) -> Figure {
-    let mut figure = picture::of_rates(args.run.peak().is_none());
+    let mut figure = picture::of_rates(curve.steps(), args.run.peak().is_none());
     figure.title.clone_from(&summary.schedule);
     figure.subtitle = args.run.words(&curve.horizon());
     let alone = curve.groups().next().is_none();
@@ -88,7 +88,7 @@ fn rates(curve: &Curve, summary: &Summary, args: &Show) -> Figure {
 }
 
 fn channel_figure(name: &str, channel: &Curve) -> Figure {
-    let mut figure = picture::of_rates(false).series(picture::line("", channel).colour(1));
+    let mut figure = picture::of_rates(channel.steps(), false).series(picture::line("", channel).colour(1));
     name.clone_into(&mut figure.y.label);
     figure
 }
