@@ -239,3 +239,42 @@ fn check_gives_reason_and_suggestion() {
     refuse(&["check", "cosine", "--steps", "0"], 2, &["at least one step"]);
     refuse(&["check", "cosine", "--steps", "9", "--peak", "nan"], 2, &["peak rate"]);
 }
+
+#[test]
+fn extensions_say_what_changes() {
+    let run = ["--steps", "1000", "--to", "2000", "--done", "700"];
+    let text = succeed(&[&["extend", "warmup 2%, constant, 1-sqrt 20%"], &run[..]].concat());
+    for words in
+        ["warmup 20, constant, 1-sqrt 20%", "700 of 1000 steps", "as if the new horizon", "▲ over 2,000"]
+    {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let json = succeed(&[&["extend", "cosine", "--json"], &run[..]].concat());
+    let object: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(object["schema"], "lehr.schedule.extend/1");
+    assert_eq!(object["jumps"], true);
+    assert_eq!(object["first_change"], 1);
+    refuse(&["extend", "cosine", "--steps", "10", "--to", "20", "--done", "11"], 2, &["--done 11"]);
+    refuse(&["extend", "cosine", "--steps", "10", "--to", "0", "--done", "1"], 2, &["at least one step"]);
+    refuse(&["extend", "cosine", "--steps", "10", "--to", "1e12", "--done", "1"], 2, &["step by step"]);
+    refuse(&["extend", "cosine", "--steps", "10"], 2, &["--to", "--done"]);
+}
+
+#[test]
+fn notations_round_trip() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = "warmup 2%, min(cosine to 0.1, inverse-sqrt timescale 4000) with momentum from 0.95 to 0.85";
+    for ending in ["toml", "json", "text"] {
+        let path = folder.path().join(format!("a.{ending}"));
+        let path = path.to_str().unwrap();
+        assert_eq!(succeed(&["convert", spec, "--to", ending, "-o", path]), "");
+        assert_eq!(succeed(&["convert", &format!("@{path}")]), format!("{spec}\n"));
+    }
+    let object: Value = serde_json::from_str(&succeed(&["convert", spec, "--json"])).unwrap();
+    assert_eq!(object["schema"], "lehr.schedule.convert/1");
+    assert_eq!(object["text"], spec);
+    assert_eq!(object["data"]["phases"][0]["shape"], "warmup");
+    refuse(&["convert", "cosin"], 2, &["did you mean"]);
+    refuse(&["convert", "cosine", "--to", "yaml"], 2, &["yaml", "toml"]);
+    refuse(&["convert", "cosine", "-o", "/no/such/a.toml"], 1, &["/no/such/a.toml"]);
+}

@@ -2,6 +2,8 @@
 
 mod check;
 mod compare;
+mod convert;
+mod extend;
 mod horizon;
 mod input;
 mod picture;
@@ -13,7 +15,7 @@ use clap::{Args, Subcommand};
 
 use crate::failure::Failure;
 
-/// Values, pictures, comparisons and lints of learning-rate schedules
+/// Values, pictures, comparisons, lints, extensions and notations of learning-rate schedules
 ///
 /// A SCHEDULE is text such as 'warmup 500, cosine to 0.1', @FILE (text, .toml or .json), or - for stdin.
 #[derive(Args)]
@@ -28,6 +30,8 @@ enum Command {
     Show(show::Show),
     Compare(compare::Compare),
     Check(check::Check),
+    Extend(extend::Extend),
+    Convert(convert::Convert),
 }
 
 /// Runs one of the commands.
@@ -37,5 +41,7 @@ pub fn run(args: Schedule) -> Result<(), Failure> {
         Command::Show(args) => show::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Extend(args) => extend::run(&args),
+        Command::Convert(args) => convert::run(&args),
     }
 }
