@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-# Before any test imports them: Keras on JAX, JAX in double precision and on the CPU, no call to a model hub.
-os.environ.setdefault("KERAS_BACKEND", "jax")
+# Before any test imports them: Keras on torch (on JAX its cosine is float32 whatever its float type), JAX in double
+# precision and on the CPU, no call to a model hub.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

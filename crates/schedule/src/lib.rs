@@ -19,6 +19,7 @@
 
 extern crate alloc;
 
+pub mod convert;
 mod curve;
 mod ease;
 mod error;

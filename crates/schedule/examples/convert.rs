@@ -1,0 +1,56 @@
+//! Reads lines of JSON `{"call": "torch.StepLR(30)", "lr": 0.1, "steps": 90}` and answers each with a line
+//! `{"schedule": "…", "peak": 0.1, "rates": […], "channels": {…}}` or `{"error": "…"}`.
+use std::collections::BTreeMap;
+use std::io::{BufRead, Write};
+
+use lehr_schedule::convert::{Surroundings, parse_call};
+use lehr_schedule::{Curve, Horizon};
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize)]
+struct Question {
+    call: String,
+    lr: Option<f64>,
+    steps: u64,
+}
+
+#[derive(Serialize, Default)]
+struct Answer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    schedule: String,
+    peak: Option<f64>,
+    rates: Vec<f64>,
+    channels: BTreeMap<String, Vec<f64>>,
+}
+
+fn answer(question: &Question) -> Result<Answer, Box<dyn std::error::Error>> {
+    let around = Surroundings { lr: question.lr, steps: Some(question.steps) };
+    let converted = parse_call(&question.call, &around)?;
+    let horizon = Horizon::steps(question.steps);
+    let curve = match converted.peak {
+        Some(peak) => converted.schedule.resolve_with_peak(&horizon, peak),
+        None => converted.schedule.resolve(&horizon),
+    };
+    let curve = curve.map_err(|error| format!("{}: {error}", converted.schedule))?;
+    let values = |curve: &Curve| curve.iter().collect::<Vec<f64>>();
+    Ok(Answer {
+        error: None,
+        schedule: converted.schedule.to_string(),
+        peak: converted.peak,
+        rates: values(&curve),
+        channels: curve.channels().map(|(name, curve)| (name.to_owned(), values(curve))).collect(),
+    })
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for line in std::io::stdin().lock().lines() {
+        let question: Question = serde_json::from_str(&line?)?;
+        let answer = answer(&question)
+            .unwrap_or_else(|error| Answer { error: Some(error.to_string()), ..Answer::default() });
+        serde_json::to_writer(&mut out, &answer)?;
+        writeln!(out)?;
+    }
+    Ok(out.flush()?)
+}

@@ -1,0 +1,355 @@
+//! PyTorch: `torch.optim.lr_scheduler` and `torch.optim.swa_utils.SWALR`.
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::args::{Args, Class};
+use super::draft::{Draft, Part, join, rate, share};
+use crate::notation::node::Fault;
+
+pub(super) const CLASSES: &[Class] = &[
+    Class { names: &["LambdaLR"], signature: "optimizer, lr_lambda, last_epoch=-1", convert: lambda },
+    Class {
+        names: &["MultiplicativeLR"],
+        signature: "optimizer, lr_lambda, last_epoch=-1",
+        convert: multiplicative,
+    },
+    Class { names: &["StepLR"], signature: "optimizer, step_size, gamma=0.1, last_epoch=-1", convert: step },
+    Class {
+        names: &["MultiStepLR"],
+        signature: "optimizer, milestones, gamma=0.1, last_epoch=-1",
+        convert: multi_step,
+    },
+    Class { names: &["ExponentialLR"], signature: "optimizer, gamma, last_epoch=-1", convert: exponential },
+    Class {
+        names: &["ConstantLR"],
+        signature: "optimizer, factor=1/3, total_iters=5, last_epoch=-1",
+        convert: constant,
+    },
+    Class {
+        names: &["LinearLR"],
+        signature: "optimizer, start_factor=1/3, end_factor=1.0, total_iters=5, last_epoch=-1",
+        convert: linear,
+    },
+    Class {
+        names: &["PolynomialLR"],
+        signature: "optimizer, total_iters=5, power=1.0, last_epoch=-1",
+        convert: polynomial,
+    },
+    Class {
+        names: &["CosineAnnealingLR"],
+        signature: "optimizer, T_max, eta_min=0.0, last_epoch=-1",
+        convert: cosine_annealing,
+    },
+    Class {
+        names: &["CosineAnnealingWarmRestarts"],
+        signature: "optimizer, T_0, T_mult=1, eta_min=0.0, last_epoch=-1",
+        convert: warm_restarts,
+    },
+    Class {
+        names: &["CyclicLR"],
+        signature: "optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None, mode='triangular', gamma=1.0, \
+                    scale_fn=None, scale_mode='cycle', cycle_momentum=True, base_momentum=0.8, max_momentum=0.9, \
+                    last_epoch=-1",
+        convert: cyclic,
+    },
+    Class {
+        names: &["OneCycleLR"],
+        signature: "optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3, \
+                    anneal_strategy='cos', cycle_momentum=True, base_momentum=0.85, max_momentum=0.95, \
+                    div_factor=25.0, final_div_factor=10000.0, three_phase=False, last_epoch=-1",
+        convert: one_cycle,
+    },
+    Class {
+        names: &["ReduceLROnPlateau"],
+        signature: "optimizer, mode='min', factor=0.1, patience=10, threshold=1e-4, threshold_mode='rel', cooldown=0, \
+                    min_lr=0, eps=1e-8",
+        convert: plateau,
+    },
+    Class {
+        names: &["SequentialLR"],
+        signature: "optimizer, schedulers, milestones, last_epoch=-1",
+        convert: sequential,
+    },
+    Class { names: &["ChainedScheduler"], signature: "schedulers, optimizer=None", convert: chained },
+    Class {
+        names: &["SWALR"],
+        signature: "optimizer, swa_lr, anneal_epochs=10, anneal_strategy='cos', last_epoch=-1",
+        convert: swa,
+    },
+];
+
+fn lambda(args: &Args<'_>) -> Result<Draft, Fault> {
+    Err(args
+        .fault("`LambdaLR` takes any function of the step, which cannot be read")
+        .expected("write the function as phases, or give its values as a `table`"))
+}
+
+/// b·c^t
+fn multiplicative(args: &Args<'_>) -> Result<Draft, Fault> {
+    Ok(decay(args.constant_lambda("lr_lambda")?))
+}
+
+/// b·gamma^t
+fn exponential(args: &Args<'_>) -> Result<Draft, Fault> {
+    Ok(decay(args.level("gamma")?))
+}
+
+fn decay(by: f64) -> Draft {
+    Part::new("exponential", format!("every 1 by {}", share(by))).into()
+}
+
+/// b·gamma^⌊t/s⌋
+fn step(args: &Args<'_>) -> Result<Draft, Fault> {
+    let (every, by) = (args.at_least_one("step_size")?, args.level("gamma")?);
+    Ok(Part::new("step", format!("every {every} by {}", share(by))).into())
+}
+
+/// b·gamma^(number of milestones ≤ t); a milestone given twice counts twice.
+fn multi_step(args: &Args<'_>) -> Result<Draft, Fault> {
+    let mut milestones = args.counts("milestones")?;
+    milestones.sort_unstable();
+    let by = args.level("gamma")?;
+    Ok(steps_at(&milestones, &share(by)))
+}
+
+/// Jumps at these updates, by one factor.
+pub(super) fn steps_at(times: &[u64], by: &str) -> Draft {
+    match times.is_empty() {
+        true => Part::new("constant", "").into(),
+        false => Part::new("step", format!("at {} by {by}", listed(times))).into(),
+    }
+}
+
+/// Values with spaces between them.
+pub(super) fn listed<T: alloc::string::ToString>(values: &[T]) -> String {
+    values.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// b·factor for t < n, then b
+fn constant(args: &Args<'_>) -> Result<Draft, Fault> {
+    let n = args.at_least_one("total_iters")?;
+    let factor = up_to_one(args, "factor")?;
+    Ok(Draft::of(vec![Part::over("constant", n, "").from(share(factor)), Part::hold(1)]))
+}
+
+/// b·(s + (e − s)·min(t, n)/n)
+fn linear(args: &Args<'_>) -> Result<Draft, Fault> {
+    let n = args.at_least_one("total_iters")?;
+    let (start, end) = (up_to_one(args, "start_factor")?, up_to_one(args, "end_factor")?);
+    Ok(Part::line(n, share(start), share(end)).into())
+}
+
+fn up_to_one(args: &Args<'_>, name: &str) -> Result<f64, Fault> {
+    match args.number(name)? {
+        x if (0.0..=1.0).contains(&x) && (x > 0.0 || name == "end_factor") => Ok(x),
+        _ => Err(args.wrong(name, "above 0 and at most 1, as torch requires")),
+    }
+}
+
+/// b·(1 − min(t, n)/n)^p
+fn polynomial(args: &Args<'_>) -> Result<Draft, Fault> {
+    let (n, power) = (args.at_least_one("total_iters")?, args.positive("power")?);
+    Ok(poly(n, power, "0").into())
+}
+
+/// A polynomial way down to a level.
+pub(super) fn poly(steps: u64, power: f64, to: &str) -> Part {
+    match power == 1.0 {
+        true => Part::over("linear", steps, format!("to {to}")),
+        false => Part::over("poly", steps, format!("to {to} power {}", share(power))),
+    }
+}
+
+/// eta + (b − eta)·(1 + cos(πt/T))/2, which rises again after T
+fn cosine_annealing(args: &Args<'_>) -> Result<Draft, Fault> {
+    let (half, floor) = (args.at_least_one("T_max")?, rate(args.level("eta_min")?));
+    Ok(match args.around.steps {
+        Some(run) if run > half => {
+            let waves = run as f64 / (2 * half) as f64;
+            Draft::from(Part::over("cosine", run, format!("to {floor} waves {}", share(waves))))
+                .note(format!("the rate rises again after update {half}, as it does in torch"))
+        }
+        _ => Part::over("cosine", half, format!("to {floor}")).into(),
+    })
+}
+
+/// eta + (b − eta)·(1 + cos(π·k/T_i))/2 at the k-th update of cycle i, T_i = T_0·T_mult^i
+fn warm_restarts(args: &Args<'_>) -> Result<Draft, Fault> {
+    let (first, floor) = (args.at_least_one("T_0")?, rate(args.level("eta_min")?));
+    let grow = match args.at_least_one("T_mult")? {
+        1 => String::new(),
+        grow => format!(" grow {grow}"),
+    };
+    Ok(Part::new("restarts", format!("to {floor} every {first}{grow}")).into())
+}
+
+/// base + (max − base)·triangle·scale, where the scale is 1, ½^cycle or gamma^t
+fn cyclic(args: &Args<'_>) -> Result<Draft, Fault> {
+    if args.has("scale_fn") {
+        return Err(args.cannot("scale_fn", "it can be any function"));
+    }
+    let (base, max) = (args.level("base_lr")?, args.positive("max_lr")?);
+    if base >= max {
+        return Err(args.wrong("max_lr", "above `base_lr`"));
+    }
+    let up = args.at_least_one("step_size_up")?;
+    let every = up + args.maybe_count("step_size_down")?.unwrap_or(up);
+    let turn = if every == 2 * up { String::new() } else { format!(" up {up}") };
+    let height = rate(max - base);
+    let part = match args.choice("mode", &["triangular", "triangular2", "exp_range"])? {
+        "triangular" => Part::new("cyclic", format!("to 1 every {every}{turn}")).from(rate(base)),
+        mode => {
+            let above = match mode {
+                "triangular2" => format!("cyclic from 0 to {height} every {every}{turn} peak 0.5"),
+                _ => {
+                    let gamma = share(args.level("gamma")?);
+                    format!(
+                        "product (cyclic from 0 to {height} every {every}{turn}, exponential from 1 every 1 by {gamma})"
+                    )
+                }
+            };
+            Part::new("sum", format!("({above}, constant from {})", rate(base)))
+        }
+    };
+    let draft = Draft::from(part).peak(max);
+    if !args.flag("cycle_momentum")? {
+        return Ok(draft);
+    }
+    // It goes against the rate: max_momentum where that is base_lr, base_momentum where it is max_lr.
+    let (low, high) = (args.level("base_momentum")?, args.level("max_momentum")?);
+    let at_rate_0 = high + (high - low) * base / (max - base);
+    Ok(draft.with(format!("momentum from {} to {}", share(at_rate_0), share(low))))
+}
+
+/// Up to max_lr at update pct·N − 1 and down to the last update, N − 1; with a third phase, first back to the start
+fn one_cycle(args: &Args<'_>) -> Result<Draft, Fault> {
+    let max = args.positive("max_lr")?;
+    let total = match args.has("total_steps") {
+        true => args.at_least_one("total_steps")?,
+        false if args.has("epochs") && args.has("steps_per_epoch") => {
+            args.at_least_one("epochs")?.saturating_mul(args.at_least_one("steps_per_epoch")?)
+        }
+        false => return Err(args.fault("it needs `total_steps`, or `epochs` and `steps_per_epoch`")),
+    };
+    let up = args.level("pct_start")? * total as f64 - 1.0;
+    let last = total - 1;
+    let three = args.flag("three_phase")?;
+    let top = if three { 2.0 * up } else { up };
+    if up <= 0.0 || top >= last as f64 {
+        return Err(args.wrong("pct_start", "so that every phase has an update"));
+    }
+    let start = 1.0 / args.positive("div_factor")?;
+    let end = start / args.positive("final_div_factor")?;
+    let word = match args.choice("anneal_strategy", &["cos", "linear"])? {
+        "cos" => "cosine",
+        _ => "linear",
+    };
+    let along = if word == "cosine" { "" } else { " along linear" };
+    let down = if three { format!(" down {}", share(up)) } else { String::new() };
+    let cycle = |from: f64, to: f64| {
+        let settings = format!("to {} up {}{down}{along}", share(to), share(up));
+        Part::over("one-cycle", last, settings).from(share(from))
+    };
+    let draft = Draft::from(cycle(start, end)).peak(max).steps(total);
+    if !args.flag("cycle_momentum")? {
+        return Ok(draft);
+    }
+    let (low, high) = (args.positive("base_momentum")?, args.level("max_momentum")?);
+    let against = cycle(high / low, high / low);
+    Ok(draft.with(format!("momentum (scale by {} ({against}))", share(low))))
+}
+
+fn plateau(args: &Args<'_>) -> Result<Draft, Fault> {
+    Err(args
+        .fault("`ReduceLROnPlateau` depends on the metric, so it is no function of the step")
+        .expected("a schedule without feedback"))
+}
+
+/// Each schedule from its own start, until its milestone.
+fn sequential(args: &Args<'_>) -> Result<Draft, Fault> {
+    let (calls, milestones) = (args.calls("schedulers")?, args.counts("milestones")?);
+    if calls.is_empty() || milestones.len() + 1 != calls.len() {
+        return Err(args.wrong("milestones", "one fewer than the schedulers"));
+    }
+    if milestones.first() == Some(&0) || milestones.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err(args.wrong("milestones", "rising, from above 0"));
+    }
+    let mut draft = Draft::of(Vec::new());
+    let mut start = 0;
+    for (i, call) in calls.iter().enumerate() {
+        let class = call.name.rsplit('.').next().unwrap_or_default();
+        if matches!(class, "OneCycleLR" | "CyclicLR" | "ChainedScheduler") {
+            let why = "its result in torch depends on the order in which objects were made; write the phases in Lehr";
+            return Err(Fault::new(format!("`{class}` inside `SequentialLR`: {why}"), call.at.clone()));
+        }
+        if class == "SequentialLR" {
+            draft = draft.note("torch shifts sequences inside sequences; this is what was meant");
+        }
+        let end = milestones.get(i).copied();
+        let run = end.or(args.around.steps).map(|end| end.saturating_sub(start));
+        let inner = (args.inner)(call, args.around.with_steps(run))?;
+        draft.notes.extend(inner.notes.clone());
+        let run = run.or(inner.length());
+        match run {
+            Some(run) => draft.parts.extend(inner.cut(run)),
+            None => draft.parts.extend(inner.parts.into_iter().map(Part::at_the_peak)),
+        }
+        start = end.unwrap_or(start);
+    }
+    Ok(draft)
+}
+
+/// The product of all schedules.
+fn chained(args: &Args<'_>) -> Result<Draft, Fault> {
+    const FACTORS: [&str; 8] = [
+        "MultiplicativeLR",
+        "StepLR",
+        "MultiStepLR",
+        "ExponentialLR",
+        "ConstantLR",
+        "LinearLR",
+        "PolynomialLR",
+        "CosineAnnealingLR",
+    ];
+    let (mut factors, mut length) = (Vec::new(), Some(0));
+    for call in args.calls("schedulers")? {
+        let class = call.name.rsplit('.').next().unwrap_or_default();
+        if !FACTORS.contains(&class) {
+            let why = "it sets the rate instead of multiplying it, which undoes the schedules before it";
+            return Err(Fault::new(format!("`{class}` inside `ChainedScheduler`: {why}"), call.at.clone()));
+        }
+        let inner = (args.inner)(call, args.around)?;
+        length = length.zip(inner.length()).map(|(a, b)| a.max(b));
+        let run = args.around.steps.or(inner.length());
+        let parts = match run {
+            Some(run) => inner.cut(run),
+            None => inner.parts,
+        };
+        let text = join(&parts);
+        if class == "CosineAnnealingLR" && (text.contains("lr ") || text.contains("waves")) {
+            let why = "chained, it is a factor only with eta_min = 0 and up to T_max";
+            return Err(Fault::new(why, call.at.clone()));
+        }
+        factors.push(if parts.len() == 1 { text } else { format!("({text})") });
+    }
+    let draft = Draft::from(Part::new("product", format!("({})", factors.join(", "))));
+    Ok(match length {
+        Some(length) => draft.steps(length),
+        None => draft,
+    })
+}
+
+/// From b to swa_lr, which then holds
+fn swa(args: &Args<'_>) -> Result<Draft, Fault> {
+    let to = rate(args.level("swa_lr")?);
+    let word = match args.choice("anneal_strategy", &["cos", "linear"])? {
+        "cos" => "cosine",
+        _ => "linear",
+    };
+    Ok(match args.count("anneal_epochs")? {
+        0 => Part::hold(to).into(),
+        n => Part::over(word, n, format!("to {to}")).into(),
+    })
+}
