@@ -26,7 +26,7 @@ pub struct Tune {
     #[arg(long, default_value = "mlp:32")]
     pub model: Model,
     /// sgd, momentum, nesterov, adam or adamw
-    #[arg(long, default_value = "momentum")]
+    #[arg(long, default_value = "sgd")]
     pub optimizer: Optimizer,
     /// Schedules to compare, separated by semicolons
     #[arg(long, alias = "schedule", value_name = "'A; B'", default_value = DEFAULT_SCHEDULES)]
@@ -35,23 +35,24 @@ pub struct Tune {
     #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
     pub lr: Option<RateRange>,
     /// Peak rates per schedule
-    #[arg(long, default_value_t = 17, value_name = "N")]
+    #[arg(long, default_value_t = 16, value_name = "N")]
     pub points: usize,
     /// How the rates are chosen
     #[arg(long, value_enum, default_value_t = Sampler::Grid)]
     pub sampler: Sampler,
-    /// Seeds per trial: each is one run with its own initial weights and order of data
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    pub seeds: usize,
-    /// Updates of each run [default: 20 epochs]
+    /// Seeds per trial: each is one run with its own initial weights and order of data [default: 20 on the
+    /// built-in data, else 5]
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<usize>,
+    /// Updates of each run [default: 8 epochs]
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
     /// Length of each run in passes over the training data
     #[arg(long, value_name = "E", allow_hyphen_values = true)]
     pub epochs: Option<f64>,
-    /// Examples per update
-    #[arg(long, default_value_t = 32, value_name = "N")]
-    pub batch: usize,
+    /// Examples per update [default: 4 on the built-in data, else 32]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
     /// Weight decay: of the gradient, or decoupled with adamw
     #[arg(long, default_value_t = 0.0, value_name = "W", allow_hyphen_values = true)]
     pub weight_decay: f64,
@@ -71,7 +72,7 @@ pub struct Tune {
 
 /// Schedules that `lehr tune` compares where none are named: the simplest, and what people use most.
 const DEFAULT_SCHEDULES: &str = "constant; linear; cosine; warmup 5%, cosine; warmup 5%, constant, 1-sqrt 20%; \
-     step at 50% 75% by 0.1; restarts every 33.4% grow 2";
+     step at 50% 75% by 0.1; restarts every 25%";
 
 /// How the peak rates are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

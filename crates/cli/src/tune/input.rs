@@ -13,12 +13,14 @@ use crate::failure::Failure;
 /// Share of the data that is held out for validation where no file for it is given.
 const HELD_OUT: f64 = 0.2;
 /// Length of a run where none is given.
-const DEFAULT_EPOCHS: f64 = 20.0;
+const DEFAULT_EPOCHS: f64 = 8.0;
 
 /// The plan that the arguments name.
 pub fn plan(args: &Tune) -> Result<Plan, Failure> {
     let schedules = schedules(&args.schedules)?;
-    if args.batch == 0 {
+    let built_in = args.data.is_none();
+    let batch = args.batch.unwrap_or(if built_in { 4 } else { 32 });
+    if batch == 0 {
         return Err(Failure::usage("--batch: at least one example per update is needed"));
     }
     if !(args.weight_decay >= 0.0 && args.weight_decay.is_finite()) {
@@ -36,7 +38,7 @@ pub fn plan(args: &Tune) -> Result<Plan, Failure> {
         (_, epochs) => epochs.unwrap_or(DEFAULT_EPOCHS),
     };
     let task = task(args)?;
-    let training = TrainPlan { batch: args.batch, ..TrainPlan::new(args.model.clone(), 1) };
+    let training = TrainPlan { batch, ..TrainPlan::new(args.model.clone(), 1) };
     let per_epoch = training.steps_per_epoch(&task) as f64;
     Ok(Plan {
         steps: args.steps.unwrap_or_else(|| (epochs * per_epoch).round().max(1.0) as u64),
@@ -50,8 +52,8 @@ pub fn plan(args: &Tune) -> Result<Plan, Failure> {
             Sampler::Random => Search::Random,
         },
         points: args.points,
-        seeds: args.seeds,
-        batch: args.batch,
+        seeds: args.seeds.unwrap_or(if built_in { 20 } else { 5 }),
+        batch,
         weight_decay: args.weight_decay,
         seed: args.seed,
     })

@@ -130,11 +130,20 @@ fn table(tuned: &Tuned, analysis: &Analysis) -> String {
         ("accuracy", Align::Right),
         ("train loss", Align::Right),
         ("safe rates", Align::Right),
+        ("4× too high", Align::Right),
         ("diverged", Align::Left),
     ]);
     for report in &analysis.schedules {
         let row = match &report.best {
-            None => [report.schedule.clone(), "none".into(), "–".into(), "–".into(), "–".into(), "–".into()],
+            None => [
+                report.schedule.clone(),
+                "none".into(),
+                "–".into(),
+                "–".into(),
+                "–".into(),
+                "–".into(),
+                "–".into(),
+            ],
             Some(best) => {
                 let runs: Vec<_> = tuned
                     .trials
@@ -159,6 +168,11 @@ fn table(tuned: &Tuned, analysis: &Analysis) -> String {
                     percent(mean(|run| run.validation_accuracy)),
                     number::loss(mean(|run| run.train_loss)),
                     report.safe.map_or("unknown".into(), interval),
+                    match report.overshoot {
+                        Some(cost) if cost.is_finite() => format!("{cost:+.4}"),
+                        Some(_) => "diverges".into(),
+                        None => "not tried".into(),
+                    },
                 ]
             }
         };
@@ -167,9 +181,12 @@ fn table(tuned: &Tuned, analysis: &Analysis) -> String {
     table.text()
 }
 
-/// `0.1–0.5`; an end that the sweep cut off is marked.
+/// `0.1–0.5`, or one rate; an end that the sweep cut off is marked.
 fn interval(interval: Interval) -> String {
     let Interval { low, high, open_low, open_high } = interval;
+    if low == high {
+        return rate(low);
+    }
     let (below, above) = (if open_low { "≤" } else { "" }, if open_high { "≥" } else { "" });
     format!("{below}{}–{above}{}", rate(low), rate(high))
 }

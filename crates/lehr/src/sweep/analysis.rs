@@ -11,6 +11,8 @@ use super::noise::{deviation, differences, half_width, mean, median, t_quantile}
 use super::recommend::{Recommendation, recommend};
 use super::table::{Group, Sweep};
 
+/// How much too high a rate is in [`ScheduleReport::overshoot`].
+pub const OVERSHOOT: f64 = 4.0;
 /// Level of confidence of every interval.
 pub(super) const CONFIDENCE: f64 = 0.95;
 /// Bootstrap resamples of the seeds for the interval of the best rate.
@@ -80,6 +82,9 @@ pub struct ScheduleReport {
     pub noise: Option<f64>,
     /// The rates around the best whose mean loss is within [`noise`](Self::noise) of its loss.
     pub safe: Option<Interval>,
+    /// What a rate [`OVERSHOOT`] times the best one costs: mean loss there, interpolated on the log of the rate, minus
+    /// the loss at the best; infinite if a run diverged at either neighbour, `None` beyond the sweep's range.
+    pub overshoot: Option<f64>,
     /// The rates at which runs diverged, ascending.
     pub diverged: Vec<Divergence>,
     /// Loss of the tuned schedule by seed, without the winner's curse: each seed is judged at the rate that the
@@ -149,6 +154,7 @@ fn report(group: &Group) -> ScheduleReport {
         }),
         noise,
         safe: best.zip(noise).map(|(best, noise)| safe_interval(&cells, best, noise)),
+        overshoot: best.and_then(|best| overshoot(&cells, best)),
         diverged: divergences(group),
         tuned: best.and_then(|_| tuned(&cells)),
     }
@@ -176,6 +182,18 @@ fn safe_interval(cells: &Complete, best: usize, noise: f64) -> Interval {
         open_low: low == 0,
         open_high: high + 1 == cells.rates.len(),
     }
+}
+
+fn overshoot(cells: &Complete, best: usize) -> Option<f64> {
+    let rate = OVERSHOOT * cells.rates[best];
+    let above = cells.rates.iter().position(|&other| other >= rate)?;
+    let (low, high) = (cells.rates[above - 1], cells.rates[above]);
+    let share = (rate / low).ln() / (high / low).ln();
+    let loss = match mean(&cells.losses[above]) {
+        high if share >= 1.0 => high,
+        high => (1.0 - share) * mean(&cells.losses[above - 1]) + share * high,
+    };
+    Some(loss - mean(&cells.losses[best]))
 }
 
 fn rate_interval(cells: &Complete) -> Option<Interval> {
@@ -260,6 +278,17 @@ mod tests {
         let (safe, noise) = (report.safe.unwrap(), report.noise.unwrap());
         assert!(noise > 0.0 && noise < 2e-3);
         assert_eq!((safe.low, safe.high), (best.rate, best.rate), "0.011 a step away is beyond the noise");
+    }
+
+    #[test]
+    fn too_high_a_rate_costs_what_the_curve_says() {
+        let sweep = Sweep::new(quadratic("cosine", 0.01, 0.5, 0.0, &grid())).unwrap();
+        let report = &analyse(&sweep).schedules[0];
+        // 0.1·log10(4)² = 0.0362 on the curve; the chord between two rates lies a little above it.
+        assert!((0.036..0.040).contains(&report.overshoot.unwrap()), "{:?}", report.overshoot);
+        let low: Vec<f64> = grid().into_iter().take(8).collect();
+        let sweep = Sweep::new(quadratic("cosine", 0.01, 0.5, 0.0, &low)).unwrap();
+        assert_eq!(analyse(&sweep).schedules[0].overshoot, None, "beyond the range");
     }
 
     #[test]
