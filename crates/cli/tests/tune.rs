@@ -113,6 +113,7 @@ fn wrong_arguments_are_refused() {
         (&["--model", "mlp:0"], &["mlp:0"]),
         (&["--optimizer", "adagrad"], &["adagrad", "adam"]),
         (&["--target", "quality"], &["--data"]),
+        (&["-o", "picture.gif"], &[".gif", ".svg"]),
     ];
     for (arguments, messages) in cases {
         let mut command = small(folder.path());

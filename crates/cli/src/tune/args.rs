@@ -65,6 +65,9 @@ pub struct Tune {
     /// Folder for the results [default: a new one in lehr-out]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Draw the picture into this file, too (.svg or .png)
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,

@@ -13,6 +13,7 @@ use std::{fs, io};
 
 use lehr::sweep::{Analysis, analyse};
 use lehr::tune::{Event, Plan, Results, Trial, TuneError, Tuned};
+use lehr_report::Picture;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -21,6 +22,9 @@ use crate::progress::Progress;
 
 /// Runs the command.
 pub fn run(args: Tune) -> Result<(), Failure> {
+    if let Some(file) = &args.output {
+        Picture::of(file).map_err(Failure::usage)?;
+    }
     let plan = input::plan(&args)?;
     // The plan is checked before anything is written.
     lehr::tune::work(&plan, &[]).map_err(refused)?;
@@ -88,6 +92,9 @@ fn conclude(args: &Tune, plan: &Plan, tuned: &Tuned, results: &Results) -> Resul
     results
         .write("loss.svg", lehr_report::svg(&figure).map_err(Failure::failed)?.as_bytes())
         .map_err(Failure::failed)?;
+    if let Some(file) = &args.output {
+        lehr_report::save(&figure, file).map_err(Failure::failed)?;
+    }
     let summary = Summary {
         folder: results.folder(),
         plan: plan.describe(),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use lehr::sweep::{Analysis, Edge, Interval, Reason, Recommendation, ScheduleReport, Sweep};
+use lehr::sweep::{Analysis, Edge, Interval, Overshoot, Reason, Recommendation, ScheduleReport, Sweep};
 use lehr::tune::{Plan, Search, Trial, Tuned};
 use lehr_report::number::{self, percent, rate};
 use lehr_report::{Align, Axis, Figure, Series, Table, terminal};
@@ -169,9 +169,9 @@ fn table(tuned: &Tuned, analysis: &Analysis) -> String {
                     number::loss(mean(|run| run.train_loss)),
                     report.safe.map_or("unknown".into(), interval),
                     match report.overshoot {
-                        Some(cost) if cost.is_finite() => format!("{cost:+.4}"),
-                        Some(_) => "diverges".into(),
-                        None => "not tried".into(),
+                        Some(Overshoot::Costs { loss }) => format!("{loss:+.4}"),
+                        Some(Overshoot::Diverges) => "diverges".into(),
+                        Some(Overshoot::NotTried) | None => "not tried".into(),
                     },
                 ]
             }
@@ -195,9 +195,9 @@ fn diverged(report: &ScheduleReport) -> String {
     let Some(first) = report.diverged.first() else { return "–".into() };
     let all = report.diverged.iter().find(|cell| cell.diverged == cell.seeds).map(|cell| cell.rate);
     match all {
-        Some(all) if all == first.rate => format!("from {}", rate(all)),
-        Some(all) => format!("some from {}, all from {}", rate(first.rate), rate(all)),
-        None => format!("some from {}", rate(first.rate)),
+        Some(all) if all == first.rate => format!("≥ {}", rate(all)),
+        Some(all) => format!("≥ {} (all ≥ {})", rate(first.rate), rate(all)),
+        None => format!("≥ {} (some)", rate(first.rate)),
     }
 }
 
@@ -247,9 +247,8 @@ fn advice(analysis: &Analysis) -> String {
         .iter()
         .filter(|c| !c.within_noise)
         .map(|c| {
-            let by =
-                if c.difference.is_finite() { format!("{:.4}", c.difference) } else { "diverged".into() };
-            format!("'{}' (by {by})", c.schedule)
+            let by = if c.diverged { "it diverged".to_owned() } else { format!("by {:.4}", c.difference) };
+            format!("'{}' ({by})", c.schedule)
         })
         .collect();
     if !worse.is_empty() {

@@ -11,7 +11,7 @@ use super::noise::{deviation, differences, half_width, mean, median, t_quantile}
 use super::recommend::{Recommendation, recommend};
 use super::table::{Group, Sweep};
 
-/// How much too high a rate is in [`ScheduleReport::overshoot`].
+/// How much too high a rate is in [`Overshoot`].
 pub const OVERSHOOT: f64 = 4.0;
 /// Level of confidence of every interval.
 pub(super) const CONFIDENCE: f64 = 0.95;
@@ -59,6 +59,21 @@ pub struct Best {
     pub edge: Option<Edge>,
 }
 
+/// What a rate [`OVERSHOOT`] times the best one does.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Overshoot {
+    /// It trains, and the mean loss (interpolated on the log of the rate) is higher by so much.
+    Costs {
+        /// Mean loss there minus the loss at the best rate.
+        loss: f64,
+    },
+    /// A run diverges there, or at one of the two rates between which it lies.
+    Diverges,
+    /// It lies beyond the sweep's range.
+    NotTried,
+}
+
 /// A rate at which runs diverged.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Divergence {
@@ -82,9 +97,8 @@ pub struct ScheduleReport {
     pub noise: Option<f64>,
     /// The rates around the best whose mean loss is within [`noise`](Self::noise) of its loss.
     pub safe: Option<Interval>,
-    /// What a rate [`OVERSHOOT`] times the best one costs: mean loss there, interpolated on the log of the rate, minus
-    /// the loss at the best; infinite if a run diverged at either neighbour, `None` beyond the sweep's range.
-    pub overshoot: Option<f64>,
+    /// What a rate [`OVERSHOOT`] times the best one costs; `None` without a best rate.
+    pub overshoot: Option<Overshoot>,
     /// The rates at which runs diverged, ascending.
     pub diverged: Vec<Divergence>,
     /// Loss of the tuned schedule by seed, without the winner's curse: each seed is judged at the rate that the
@@ -154,7 +168,7 @@ fn report(group: &Group) -> ScheduleReport {
         }),
         noise,
         safe: best.zip(noise).map(|(best, noise)| safe_interval(&cells, best, noise)),
-        overshoot: best.and_then(|best| overshoot(&cells, best)),
+        overshoot: best.map(|best| overshoot(&cells, best)),
         diverged: divergences(group),
         tuned: best.and_then(|_| tuned(&cells)),
     }
@@ -184,16 +198,14 @@ fn safe_interval(cells: &Complete, best: usize, noise: f64) -> Interval {
     }
 }
 
-fn overshoot(cells: &Complete, best: usize) -> Option<f64> {
+fn overshoot(cells: &Complete, best: usize) -> Overshoot {
     let rate = OVERSHOOT * cells.rates[best];
-    let above = cells.rates.iter().position(|&other| other >= rate)?;
+    let Some(above) = cells.rates.iter().position(|&other| other >= rate) else { return Overshoot::NotTried };
     let (low, high) = (cells.rates[above - 1], cells.rates[above]);
     let share = (rate / low).ln() / (high / low).ln();
-    let loss = match mean(&cells.losses[above]) {
-        high if share >= 1.0 => high,
-        high => (1.0 - share) * mean(&cells.losses[above - 1]) + share * high,
-    };
-    Some(loss - mean(&cells.losses[best]))
+    let between = (1.0 - share) * mean(&cells.losses[above - 1]) + share * mean(&cells.losses[above]);
+    let loss = between - mean(&cells.losses[best]);
+    if loss.is_finite() { Overshoot::Costs { loss } } else { Overshoot::Diverges }
 }
 
 fn rate_interval(cells: &Complete) -> Option<Interval> {
@@ -285,10 +297,15 @@ mod tests {
         let sweep = Sweep::new(quadratic("cosine", 0.01, 0.5, 0.0, &grid())).unwrap();
         let report = &analyse(&sweep).schedules[0];
         // 0.1·log10(4)² = 0.0362 on the curve; the chord between two rates lies a little above it.
-        assert!((0.036..0.040).contains(&report.overshoot.unwrap()), "{:?}", report.overshoot);
+        let Some(Overshoot::Costs { loss }) = report.overshoot else { panic!("{:?}", report.overshoot) };
+        assert!((0.036..0.040).contains(&loss), "{loss}");
         let low: Vec<f64> = grid().into_iter().take(8).collect();
         let sweep = Sweep::new(quadratic("cosine", 0.01, 0.5, 0.0, &low)).unwrap();
-        assert_eq!(analyse(&sweep).schedules[0].overshoot, None, "beyond the range");
+        assert_eq!(analyse(&sweep).schedules[0].overshoot, Some(Overshoot::NotTried));
+        let mut rows = quadratic("cosine", 0.01, 0.5, 0.0, &grid());
+        rows.iter_mut().filter(|row| row.rate > 0.03).for_each(|row| row.loss = f64::NAN);
+        let sweep = Sweep::new(rows).unwrap();
+        assert_eq!(analyse(&sweep).schedules[0].overshoot, Some(Overshoot::Diverges));
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod noise;
 mod recommend;
 mod table;
 
-pub use analysis::{Analysis, Best, Divergence, Edge, Interval, OVERSHOOT, ScheduleReport, analyse};
+pub use analysis::{
+    Analysis, Best, Divergence, Edge, Interval, OVERSHOOT, Overshoot, ScheduleReport, analyse,
+};
 pub use recommend::{Comparison, Reason, Recommendation};
 pub use table::{Group, Row, Sweep, SweepError};

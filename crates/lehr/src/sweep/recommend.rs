@@ -10,10 +10,12 @@ use super::noise::{differences, half_width, mean};
 pub struct Comparison {
     /// The schedule.
     pub schedule: String,
-    /// Mean over seeds of its tuned loss minus that of the best schedule; infinite if it diverged on a held-out seed.
+    /// Mean over seeds of its tuned loss minus that of the best schedule; not finite if it diverged.
     pub difference: f64,
     /// Half-width of the interval of that mean: 95 % for all comparisons together (Bonferroni).
     pub half_width: f64,
+    /// It diverged with a seed at the rate that the other seeds chose.
+    pub diverged: bool,
     /// The interval holds 0: the two cannot be told apart.
     pub within_noise: bool,
 }
@@ -89,7 +91,8 @@ pub fn recommend(reports: &[ScheduleReport]) -> Option<Recommendation> {
             let difference = mean(&paired);
             let half_width = half_width(&paired, confidence).unwrap_or(f64::INFINITY);
             let within_noise = difference.is_finite() && difference <= half_width;
-            Comparison { schedule: trained[i].0.schedule.clone(), difference, half_width, within_noise }
+            let (schedule, diverged) = (trained[i].0.schedule.clone(), !difference.is_finite());
+            Comparison { schedule, difference, half_width, diverged, within_noise }
         })
         .collect();
     let alike = others.iter().zip(&comparisons).filter(|(_, other)| other.within_noise).map(|(&i, _)| i);
