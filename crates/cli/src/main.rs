@@ -3,10 +3,12 @@
 //! Each command is a module that parses its arguments, calls the library and prints. Results go to stdout,
 //! progress and errors to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
+mod diagnose;
 mod failure;
 mod lab;
 mod output;
 mod progress;
+mod robustness;
 mod schedule;
 mod theory;
 mod tune;
@@ -28,6 +30,8 @@ struct Cli {
 enum Command {
     Tune(tune::Tune),
     Schedule(schedule::Schedule),
+    Diagnose(diagnose::Diagnose),
+    Robustness(robustness::Robustness),
     Theory(theory::Theory),
     Lab(lab::Lab),
 }
@@ -36,6 +40,8 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Tune(args) => tune::run(args),
         Command::Schedule(args) => schedule::run(args),
+        Command::Diagnose(args) => diagnose::run(&args),
+        Command::Robustness(args) => robustness::run(&args),
         Command::Theory(args) => theory::run(&args),
         Command::Lab(args) => lab::run(&args),
     }

@@ -2,13 +2,18 @@
 //!
 //! - [`tune`]: which peak rate and schedule to use, by training a built-in model on data;
 //! - [`sweep`]: what a finished sweep of peak rates × schedules × seeds says: the best rates with their noise, the safe
-//!   interval of rates, the recommendation.
+//!   interval of rates, the recommendation;
+//! - [`diagnose`]: did a run train well, with evidence and suggestions;
+//! - [`robustness`]: how much a finished sweep says is lost when the base rate is off.
 //!
-//! The crates that this one stands on are re-exported: [`schedule`], [`search`], [`lab`].
+//! The crates that this one stands on are re-exported: [`schedule`], [`search`], [`lab`], [`theory`].
 
+pub mod diagnose;
+pub mod robustness;
 pub mod sweep;
 pub mod tune;
 
 pub use lehr_lab as lab;
 pub use lehr_schedule as schedule;
 pub use lehr_search as search;
+pub use lehr_theory as theory;

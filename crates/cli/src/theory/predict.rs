@@ -320,7 +320,7 @@ fn file(path: &Path, reading: &Reading) -> Result<Vec<LossCurve>, Failure> {
     let columns = [place(&reading.step)?, place(&reading.rate)?, place(&reading.loss)?];
     let by = find(&reading.by);
     let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    let mut runs: Vec<(String, Vec<Row>)> = Vec::new();
+    let mut runs: Vec<(String, Vec<(usize, f64, f64)>)> = Vec::new();
     for (number, line) in lines {
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
         let number_at = |column: usize| {
@@ -333,7 +333,7 @@ fn file(path: &Path, reading: &Reading) -> Result<Vec<LossCurve>, Failure> {
         if !(0.0..=1e9).contains(&step) || step.fract() != 0.0 {
             return Err(Failure::usage(format!("{shown} line {}: {step} is not a step", number + 1)));
         }
-        let row = Row { step: step as usize, rate, loss };
+        let row = (step as usize, rate, loss);
         let name = by.and_then(|by| fields.get(by)).map_or(stem.as_str(), |name| *name);
         match runs.iter_mut().find(|(run, _)| run == name) {
             Some((_, rows)) => rows.push(row),
@@ -342,55 +342,9 @@ fn file(path: &Path, reading: &Reading) -> Result<Vec<LossCurve>, Failure> {
     }
     runs.into_iter()
         .map(|(name, mut rows)| {
-            rows.retain(|row| row.step > 0 && reading.until.is_none_or(|until| row.step <= until));
-            let points: Vec<(usize, f64)> = rows.iter().map(|row| (row.step, row.loss)).collect();
-            LossCurve::new(name, rates(&rows, reading.warmup), &points)
+            rows.retain(|row| row.0 > 0 && reading.until.is_none_or(|until| row.0 <= until));
+            LossCurve::from_log(name, &rows, reading.warmup)
                 .map_err(|error| Failure::usage(format!("{shown}: {error}")))
         })
         .collect()
-}
-
-#[derive(Clone, Copy)]
-struct Row {
-    step: usize,
-    rate: f64,
-    loss: f64,
-}
-
-/// The rate of every update up to the last logged step: a row's rate is that of its step; between rows it moves in
-/// a straight line, but where one change is far larger than its neighbours it jumps at the later row.
-fn rates(rows: &[Row], warmup: usize) -> Vec<f64> {
-    let Some(first) = rows.first() else { return Vec::new() };
-    let ramp = |t: usize| if t < warmup { (t + 1) as f64 / warmup as f64 } else { 1.0 };
-    let mut rates: Vec<f64> = (0..first.step).map(|t| first.rate * ramp(t)).collect();
-    let change = |i: usize| rows.get(i + 1).map_or(0.0, |next| (next.rate - rows[i].rate).abs());
-    for (i, pair) in rows.windows(2).enumerate() {
-        let around = change(i + 1).max(i.checked_sub(1).map_or(0.0, change));
-        let jump = change(i) > 5.0 * around;
-        let (from, to) = (pair[0], pair[1]);
-        let span = to.step.saturating_sub(from.step) as f64;
-        rates.extend((from.step..to.step).map(|t| {
-            let share = if jump { 0.0 } else { (t - from.step) as f64 / span };
-            from.rate + share * (to.rate - from.rate)
-        }));
-    }
-    rates
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_between_rows_are_straight_and_jumps_stay_jumps() {
-        let rows: Vec<Row> = [(4, 1.0), (6, 1.0), (8, 0.1), (10, 0.1), (12, 0.1)]
-            .map(|(step, rate)| Row { step, rate, loss: 1.0 })
-            .to_vec();
-        let found = rates(&rows, 2);
-        assert_eq!(found, [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1]);
-        let rows: Vec<Row> =
-            (0..5).map(|i| Row { step: 2 + 2 * i, rate: 1.0 - 0.1 * i as f64, loss: 1.0 }).collect();
-        let found = rates(&rows, 0);
-        assert!((found[3] - 0.95).abs() < 1e-12 && found.len() == 10);
-    }
 }

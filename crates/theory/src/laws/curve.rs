@@ -49,6 +49,21 @@ impl LossCurve {
         Ok(Self { name, rates, steps, losses })
     }
 
+    /// From a log of `(step, rate, loss)`: a point's rate is that of its step; between points the rate moves in a
+    /// straight line, but where one change is more than five times its neighbours it jumps at the later point.
+    /// Before the first point it rises over the first `warmup` updates to that point's rate and stays there.
+    ///
+    /// # Errors
+    /// As [`LossCurve::new`].
+    pub fn from_log(
+        name: impl Into<String>,
+        log: &[(usize, f64, f64)],
+        warmup: usize,
+    ) -> Result<Self, Error> {
+        let points: Vec<(usize, f64)> = log.iter().map(|&(step, _, loss)| (step, loss)).collect();
+        Self::new(name, between(log, warmup), &points)
+    }
+
     /// The curve's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -79,6 +94,24 @@ impl LossCurve {
             .collect();
         Self::new(self.name.clone(), self.rates.clone(), &points)
     }
+}
+
+/// The rate of every update up to the last logged step.
+fn between(log: &[(usize, f64, f64)], warmup: usize) -> Vec<f64> {
+    let Some(&(first, level, _)) = log.first() else { return Vec::new() };
+    let ramp = |t: usize| if t < warmup { (t + 1) as f64 / warmup as f64 } else { 1.0 };
+    let mut rates: Vec<f64> = (0..first).map(|t| level * ramp(t)).collect();
+    let change = |i: usize| log.get(i + 1).map_or(0.0, |next| (next.1 - log[i].1).abs());
+    for (i, pair) in log.windows(2).enumerate() {
+        let around = change(i + 1).max(i.checked_sub(1).map_or(0.0, change));
+        let jump = change(i) > 5.0 * around;
+        let ((from, rate, _), (to, next, _)) = (pair[0], pair[1]);
+        rates.extend((from..to).map(|t| {
+            let share = if jump { 0.0 } else { (t - from) as f64 / (to - from) as f64 };
+            rate + share * (next - rate)
+        }));
+    }
+    rates
 }
 
 /// A schedule as the laws see it at some steps: what they need, and no more.
@@ -199,6 +232,16 @@ mod tests {
         }
         assert!(LossCurve::new("a", vec![f64::NAN; 10], &[(1, 1.0), (2, 1.0)]).is_err());
         assert!(LossCurve::new("a", vec![0.0; 10], &[(1, 1.0), (2, 1.0)]).is_err());
+    }
+
+    #[test]
+    fn rates_between_points_are_straight_and_jumps_stay_jumps() {
+        let log = [(4, 1.0, 1.0), (6, 1.0, 1.0), (8, 0.1, 1.0), (10, 0.1, 1.0), (12, 0.1, 1.0)];
+        let found = between(&log, 2);
+        assert_eq!(found, [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1]);
+        let log: Vec<_> = (0..5).map(|i| (2 + 2 * i, 1.0 - 0.1 * i as f64, 1.0)).collect();
+        let found = between(&log, 0);
+        assert!((found[3] - 0.95).abs() < 1e-12 && found.len() == 10);
     }
 
     #[test]

@@ -1,0 +1,33 @@
+//! How much is lost when the base rate is off: measured on any finished sweep, beside the theory.
+//!
+//! [`read_csv`] reads runs, [`measure`] says per schedule where the best rate lies and how surely, which rates are
+//! safe, and what a coarser grid would have cost.
+
+mod coarse;
+mod measure;
+mod optimum;
+mod read;
+
+pub use coarse::Regret;
+pub use measure::{GroupRobustness, Measured, Options, Refused, Safe, measure};
+pub use optimum::Optimum;
+pub use read::{Columns, read_csv};
+
+use crate::sweep::SweepError;
+
+/// Why a sweep says nothing of robustness.
+#[derive(Debug, thiserror::Error)]
+pub enum RobustnessError {
+    /// The file cannot be read as runs; the text says where and why.
+    #[error("{0}")]
+    Input(String),
+    /// The runs do not make a sweep.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
+    /// No group of runs can be analysed; the text gives each group's reason.
+    #[error("no schedule of the sweep can be analysed: {0}")]
+    Nothing(String),
+    /// An option is out of its range.
+    #[error("{0}")]
+    Option(String),
+}
