@@ -295,6 +295,9 @@ pub fn predict(args: &Predict) -> Result<(), Failure> {
     mind()
 }
 
+/// Step, rate and loss of each logged point.
+type Log = Vec<(usize, f64, f64)>;
+
 /// Every curve of the files.
 fn curves(paths: &[PathBuf], reading: &Reading) -> Result<Vec<LossCurve>, Failure> {
     let mut curves = Vec::new();
@@ -320,7 +323,7 @@ fn file(path: &Path, reading: &Reading) -> Result<Vec<LossCurve>, Failure> {
     let columns = [place(&reading.step)?, place(&reading.rate)?, place(&reading.loss)?];
     let by = find(&reading.by);
     let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    let mut runs: Vec<(String, Vec<(usize, f64, f64)>)> = Vec::new();
+    let mut runs: Vec<(String, Log)> = Vec::new();
     for (number, line) in lines {
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
         let number_at = |column: usize| {

@@ -112,7 +112,8 @@ fn restarts(run: &Run, noise: f64) -> Vec<Finding> {
     let starts = restart_points(run);
     let level = |end: usize| median(&run.losses[end.saturating_sub(3)..end]);
     let ends: Vec<usize> = starts.iter().copied().skip(1).chain([run.losses.len()]).collect();
-    let pairs = starts.iter().zip(ends);
+    // A cycle that has hardly begun says nothing.
+    let pairs = starts.iter().zip(ends).filter(|(start, end)| *end > **start + 3);
     pairs
         .enumerate()
         .map(|(number, (&start, end))| {

@@ -11,7 +11,6 @@ mod table;
 pub use analysis::{
     Analysis, Best, Divergence, Edge, Interval, OVERSHOOT, Overshoot, ScheduleReport, analyse,
 };
-pub use analysis::{Analysis, Best, Divergence, Edge, Interval, ScheduleReport, analyse};
 pub(crate) use noise::{deviation, half_width, median};
 pub use recommend::{Comparison, Reason, Recommendation};
 pub use table::{Group, Row, Sweep, SweepError};
