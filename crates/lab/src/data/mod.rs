@@ -55,6 +55,11 @@ impl Features {
         }
     }
 
+    /// Whether every value is stored.
+    pub fn is_dense(&self) -> bool {
+        matches!(self, Self::Dense { .. })
+    }
+
     /// Number of stored values.
     pub fn stored(&self) -> usize {
         match self {
