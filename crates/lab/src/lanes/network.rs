@@ -173,7 +173,9 @@ impl<S: Simd> Network<S> {
     }
 
     fn load(&mut self, data: &Dataset, rows: &[u32], train: bool) {
-        self.input.load(data, rows, train);
+        if let Some(shelf) = self.layers.first() {
+            self.input.load(data, rows, shelf.place, train);
+        }
         self.labels.clear();
         self.labels.extend(rows.iter().map(|&row| data.labels()[row as usize]));
     }
@@ -209,7 +211,7 @@ impl<S: Simd> Network<S> {
 
     /// The gradient of the loss whose gradient with respect to the outputs stands in the last activations.
     #[inline(always)]
-    fn backward(&mut self, rows: usize) {
+    fn backward(&mut self, data: &Dataset, rows: usize) {
         let simd = self.simd;
         let zero = simd.splat_f32s(0.0);
         for l in (0..self.layers.len()).rev() {
@@ -224,7 +226,7 @@ impl<S: Simd> Network<S> {
             let gradient = &mut self.gradient.vectors_mut::<S>()[range.clone()];
             sum_rows(simd, delta, rows, place, &mut gradient[place.inputs * place.stride..][..place.columns]);
             if l == 0 {
-                self.input.backward(simd, rows, place, delta, gradient);
+                self.input.backward(simd, data, rows, place, delta, gradient);
                 return;
             }
             let below = self.layers[l - 1].place.stride;
@@ -301,7 +303,7 @@ impl<S: Simd> NullaryFnOnce for Train<'_, '_, S> {
         for sum in loss {
             *sum = simd.mul_f32s(*sum, simd.splat_f32s(share));
         }
-        network.backward(rows.len());
+        network.backward(data, rows.len());
         let taint = network.taint.vectors_mut::<S>();
         taint.fill(simd.splat_f32s(0.0));
         for shelf in &network.layers {
