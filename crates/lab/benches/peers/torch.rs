@@ -1,22 +1,20 @@
 //! The same sweep in torch, by `torch_sweep.py`.
 
+use super::Cost;
+use crate::Failure;
 use lehr_lab::{Dataset, Features, Task, TrainPlan};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Runs measured and the seconds that they took, in one process with `threads` threads; with one thread, two processes
-/// run side by side and each run counts for half its time.
-pub fn sweep(
-    task: &Task,
-    plan: &TrainPlan,
-    threads: usize,
-) -> Result<(usize, f64), Box<dyn std::error::Error>> {
+/// Runs measured and what they took, in one process with two threads or in two processes with one thread each.
+pub fn sweep(task: &Task, plan: &TrainPlan, threads: usize) -> Result<(usize, Cost), Failure> {
     let python = std::env::var("LEHR_VENV_PYTHON")
         .map_err(|_| "LEHR_VENV_PYTHON is not set: run `cargo xtask bench lanes`, or give --no-torch")?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/torch_sweep.py");
     let widths = plan.model.widths(task.train().features().columns(), task.train().classes().len())?;
     let shape: Vec<String> = widths.iter().map(usize::to_string).collect();
-    let runs = 2;
+    // Two threads get into each other's way on a busy machine, and take long.
+    let runs = if threads == 2 { 1 } else { 2 };
     let mut children = Vec::new();
     for _ in 0..2 / threads {
         let mut child = Command::new(&python)
@@ -31,16 +29,19 @@ pub fn sweep(
         }
         children.push(child);
     }
-    let mut seconds: f64 = 0.0;
+    let (mut wall, mut cpu): (f64, f64) = (0.0, 0.0);
     let count = children.len();
     for child in children {
         let output = child.wait_with_output()?;
         if !output.status.success() {
             return Err("torch_sweep.py failed".into());
         }
-        seconds = seconds.max(String::from_utf8(output.stdout)?.trim().parse()?);
+        let text = String::from_utf8(output.stdout)?;
+        let (seconds, used) = text.trim().split_once(' ').ok_or("torch_sweep.py printed something else")?;
+        wall = wall.max(seconds.parse()?);
+        cpu += used.parse::<f64>()?;
     }
-    Ok((runs * count, seconds))
+    Ok((runs * count, Cost { wall, cpu: Some(cpu) }))
 }
 
 /// Rows, columns, values and labels in little-endian binary.

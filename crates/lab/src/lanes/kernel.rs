@@ -154,6 +154,9 @@ pub(super) fn product<S: Simd>(
         if wide && left_over >= 6 {
             panel::<S, 6>(simd, shape, c, left, right, &start, &mut sink);
             c += 6;
+        } else if wide && left_over >= 4 {
+            panel::<S, 4>(simd, shape, c, left, right, &start, &mut sink);
+            c += 4;
         } else if left_over >= 3 {
             panel::<S, 3>(simd, shape, c, left, right, &start, &mut sink);
             c += 3;
