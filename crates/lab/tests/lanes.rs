@@ -8,6 +8,7 @@ use lehr_lab::{
     train_groups, train_lanes,
 };
 use lehr_schedule::{Curve, Horizon, Schedule};
+use proptest::prelude::*;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -296,4 +297,32 @@ fn says_what_is_wrong_with_a_plan() {
     let runs = run(&task, &good, &[Lane { peak: 7.0, curve: absolute }, lane(0.01, &good)], 1);
     assert_eq!(runs[0], runs[1]);
     assert_eq!(train_lanes(&task, &good, &[], 0, &Control::default()).unwrap(), []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    /// Any shape, batch and number of lanes: a lane beside others is the lane alone, and agrees with double precision.
+    #[test]
+    fn any_lane_is_the_lane_alone_and_right(
+        shape in (1..40usize, 1..12usize, 2..6usize, any::<bool>()),
+        hidden in prop::collection::vec(1..20usize, 0..3),
+        sizes in (1..50usize, 1..20usize, 3..30u64),
+        threads in 1..4usize,
+    ) {
+        let ((rows, columns, classes, sparse), (batch, count, steps)) = (shape, sizes);
+        let model = if hidden.is_empty() { Model::Softmax } else { Model::Mlp(hidden) };
+        let all = data(rows + 2, columns, classes, sparse, 77);
+        prop_assume!(all.class_counts().iter().filter(|&&n| n > 0).count() > 1);
+        let task = Task::new(all.clone(), all).unwrap();
+        let plan = TrainPlan { batch, keep_weights: true, ..TrainPlan::new(model, steps) };
+        let lanes = lanes(count, &plan);
+        let together = run(&task, &plan, &lanes, threads);
+        prop_assert_eq!(&run(&task, &plan, &lanes[count - 1..], 1)[0], &together[count - 1]);
+        let curve = &lanes[count - 1].curve;
+        let expected = common::train(&task, &plan, 3, |t| lanes[count - 1].peak * curve.at(t));
+        let got = common::flatten(together[count - 1].weights.as_ref().unwrap());
+        let worst = got.iter().zip(&expected).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f64::max);
+        prop_assert!(worst < 1e-4, "{}: {:e}", plan.model, worst);
+    }
 }
