@@ -18,8 +18,14 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 0..200)
 }
 
+/// 2000 cases, or as many as `LEHR_LAWS` says.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("LEHR_LAWS").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: std::env::var("LAWS").ok().and_then(|n| n.parse().ok()).unwrap_or(2000), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn text_json_and_toml_round_trip(bytes in bytes()) {
