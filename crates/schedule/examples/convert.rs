@@ -1,5 +1,6 @@
 //! Reads lines of JSON `{"call": "torch.StepLR(30)", "lr": 0.1, "steps": 90}` and answers each with a line
-//! `{"schedule": "…", "peak": 0.1, "rates": […], "channels": {…}}` or `{"error": "…"}`.
+//! `{"schedule": "…", "peak": 0.1, "rates": […], "channels": {…}}` or `{"error": "…"}`. Without `steps`, the run is as
+//! long as the call implies.
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 struct Question {
     call: String,
     lr: Option<f64>,
-    steps: u64,
+    steps: Option<u64>,
 }
 
 #[derive(Serialize, Default)]
@@ -25,9 +26,10 @@ struct Answer {
 }
 
 fn answer(question: &Question) -> Result<Answer, Box<dyn std::error::Error>> {
-    let around = Surroundings { lr: question.lr, steps: Some(question.steps) };
+    let around = Surroundings { lr: question.lr, steps: question.steps };
     let converted = parse_call(&question.call, &around)?;
-    let horizon = Horizon::steps(question.steps);
+    let steps = converted.steps.ok_or("it goes on for good: give `steps`")?;
+    let horizon = Horizon::steps(steps);
     let curve = match converted.peak {
         Some(peak) => converted.schedule.resolve_with_peak(&horizon, peak),
         None => converted.schedule.resolve(&horizon),

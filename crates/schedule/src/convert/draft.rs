@@ -55,6 +55,16 @@ impl Part {
         Self::over("linear", steps, format!("to {to}")).from(from)
     }
 
+    /// How many updates it lasts; `None`: for good.
+    pub fn length(&self) -> Option<u64> {
+        self.steps
+    }
+
+    /// The same phase for so many updates.
+    pub fn lasting(self, steps: u64) -> Self {
+        Self { steps: Some(steps), ..self }
+    }
+
     /// The same phase without its first `n` updates.
     pub fn after(self, n: u64) -> Self {
         let left = self.steps.map(|steps| steps.saturating_sub(n));
@@ -70,6 +80,15 @@ impl Part {
         match self.from {
             None if self.takes_from() => self.from(1),
             _ => self,
+        }
+    }
+
+    /// Whether its rates do not depend on how long it lasts.
+    fn is_free(&self) -> bool {
+        match self.word {
+            "constant" | "step" | "inverse-sqrt" | "inverse-time" | "power-law" => true,
+            "restarts" | "exponential" | "cyclic" => self.rest.contains("every"),
+            _ => false,
         }
     }
 
@@ -103,7 +122,7 @@ impl Part {
     /// The first `run` updates.
     fn cut(self, run: u64) -> Self {
         match self.steps {
-            Some(steps) if steps > run => {
+            Some(steps) if steps > run && !self.is_free() => {
                 let mut inner = Self { steps: None, ..self };
                 inner.leave_out_zero();
                 Self::over("part", run, format!("horizon {steps} ({inner})"))
@@ -267,7 +286,9 @@ fn relative(text: &str, peak: f64) -> String {
 fn fraction(x: f64, peak: f64) -> String {
     let exact = x / peak;
     let short: f64 = format!("{exact:.14e}").parse().unwrap_or(exact);
-    share(if short * peak == x { short } else { exact })
+    // Within the rounding of one division and one multiplication.
+    let same = (short * peak - x).abs() <= 2.0 * f64::EPSILON * x;
+    share(if same { short } else { exact })
 }
 
 #[cfg(test)]
@@ -301,6 +322,7 @@ mod tests {
     #[test]
     fn fractions_are_short_where_that_is_exact() {
         assert_eq!(fraction(1e-5, 1e-3), "0.01");
+        assert_eq!(fraction(0.01, 0.1), "0.1");
         assert_eq!(fraction(1e-3, 3e-3), "0.3333333333333333");
         assert_eq!(
             relative("min (cosine to lr 0.1, constant from lr 0.2)", 0.2),

@@ -45,7 +45,14 @@ fn scheduler(args: &Args<'_>) -> Result<Draft, Fault> {
             parts.push(Part::over("constant", stable, "").from(1));
             let late = (warmup + cooldown).saturating_sub(total);
             let down = wsd(args, cooldown, &floor)?.from(1);
-            parts.push(if late > 0 { down.after(late) } else { down });
+            if late > 0 {
+                // The decay has begun before the warm-up is over; update W is still at the peak.
+                let peak = u64::from(warmup > 0);
+                parts.push(Part::over("constant", peak, "").from(1));
+                parts.push(down.after(late + peak));
+            } else {
+                parts.push(down);
+            }
         }
         word => parts.push(Part::over(word, decay, format!("to {floor}")).from(1)),
     }

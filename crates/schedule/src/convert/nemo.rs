@@ -107,11 +107,11 @@ fn floor(args: &Args<'_>) -> Result<alloc::string::String, Fault> {
     args.level("min_lr").map(rate)
 }
 
-/// A shape that never falls below the floor, for one update more than the decay: `max_steps` itself is still on it.
+/// A shape that never falls below the floor, which holds after it.
 fn above_floor(args: &Args<'_>, shape: Part, steps: u64) -> Result<Vec<Part>, Fault> {
     let floor = floor(args)?;
     let main = match floor == "0" {
-        true => Part::over("sequence", steps, format!("({shape})")),
+        true => shape.lasting(steps),
         false => Part::over("max", steps, format!("({shape}, constant from {floor})")),
     };
     Ok(vec![main, Part::hold(floor)])
@@ -129,21 +129,20 @@ fn linear(args: &Args<'_>) -> Result<Draft, Fault> {
 
 fn square(args: &Args<'_>) -> Result<Draft, Fault> {
     let lengths = Lengths::read(args)?;
-    let way = Part::new("sequence", format!("({}, constant)", poly(lengths.decay, 2.0, "0").from(1)));
-    Ok(lengths.then(above_floor(args, way, lengths.decay + 1)?))
+    Ok(lengths.then(above_floor(args, Part::new("poly", "to 0 power 2").from(1), lengths.decay)?))
 }
 
 /// √((T − t)/T): the warm-up does not shorten it, so it is entered in the middle.
 fn square_root(args: &Args<'_>) -> Result<Draft, Fault> {
     let lengths = Lengths::read(args)?;
     let whole = poly(lengths.total, 0.5, "0").from(1);
+    if lengths.warmup == 0 {
+        return Ok(lengths.then(above_floor(args, whole, lengths.total)?));
+    }
     // Update W is the last one of the warm-up, at the peak.
-    let first = Part::over("constant", u64::from(lengths.warmup > 0), "").from(1);
-    let entered = if lengths.warmup > 0 { whole.after(lengths.warmup + 1) } else { whole };
-    let steps = lengths.decay + u64::from(lengths.warmup == 0);
-    let way = Part::new("sequence", format!("({entered}, constant)"));
-    let main = above_floor(args, way, steps)?;
-    Ok(lengths.then([vec![first], main].concat()))
+    let peak = Part::over("constant", 1, "").from(1);
+    let late = above_floor(args, whole.after(lengths.warmup + 1), lengths.decay - 1)?;
+    Ok(lengths.then([vec![peak], late].concat()))
 }
 
 fn cosine(args: &Args<'_>) -> Result<Draft, Fault> {

@@ -56,11 +56,18 @@ fn after_warmup(args: &Args<'_>, to: &str, main: Part) -> Result<Draft, Fault> {
     no_noise(args)?;
     let warmup = args.count("warmup_t")?;
     let up = Part::line(warmup, rate(args.level("warmup_lr_init")?), to);
+    let length = main.length();
     let main = match warmup > 0 && !args.flag("warmup_prefix")? {
         true => main.after(warmup),
         false => main.at_the_peak(),
     };
-    Ok(Draft::of(vec![up, main]))
+    // What comes before the main part and is not part of its own clock.
+    let ahead = if args.flag("warmup_prefix")? { warmup } else { 0 };
+    let draft = Draft::of(vec![up, main]);
+    Ok(match length {
+        Some(length) => draft.steps(length + ahead),
+        None => draft,
+    })
 }
 
 /// The cycles of a cyclic scheduler.
@@ -251,5 +258,6 @@ fn wsd(args: &Args<'_>) -> Result<Draft, Fault> {
         true => main,
         false => format!("sum ({main}, ({}))", join(&[hold("0"), down("0", &floor)])),
     };
-    Ok(Draft::of(vec![up, Part::over("sequence", total, format!("({main})")), Part::hold(floor)]))
+    let draft = Draft::of(vec![up, Part::over("sequence", total, format!("({main})")), Part::hold(floor)]);
+    Ok(draft.steps(warmup + total))
 }

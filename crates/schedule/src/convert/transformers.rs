@@ -115,7 +115,8 @@ impl Lengths {
 
     /// cos²(π·n·k/D), which goes on after T.
     fn waves(&self, cycles: f64, to: &str) -> Part {
-        match cycles == 0.5 && self.seen <= self.decay {
+        // The update after the decay is at its end level, which the phase leaves behind.
+        match cycles == 0.5 && self.seen <= self.decay + 1 {
             true => Part::over("cosine", self.decay, format!("to {to}")),
             false => {
                 let seen = self.seen.max(self.decay);
