@@ -278,3 +278,13 @@ fn notations_round_trip() {
     refuse(&["convert", "cosine", "--to", "yaml"], 2, &["yaml", "toml"]);
     refuse(&["convert", "cosine", "-o", "/no/such/a.toml"], 1, &["/no/such/a.toml"]);
 }
+
+#[test]
+fn very_many_groups_neither_fill_the_memory_nor_the_picture() {
+    let spec = "linear with layers 3000 by 0.99";
+    let csv = succeed(&["values", spec, "--steps", "100", "--every", "50"]);
+    assert_eq!(csv.lines().map(|line| line.split(',').count()).collect::<Vec<_>>(), [3002; 3]);
+    let text = succeed(&["show", spec, "--steps", "100"]);
+    assert!(text.contains("8 of 3000 groups drawn") && text.contains("group layer-2999"), "{text}");
+    refuse(&["values", spec, "--steps", "10000", "--json"], 2, &["--every"]);
+}

@@ -15,13 +15,18 @@ pub(crate) struct Ticks {
     pub minor: Vec<f64>,
 }
 
-/// Round values (1, 2 or 5 times a power of ten) between two bounds, about `wanted` of them.
+/// Round values (1, 2 or 5 times a power of ten) between two bounds, about `wanted` of them, and three if that is
+/// possible without crowding.
 pub(crate) fn linear(low: f64, high: f64, wanted: usize) -> Ticks {
-    let step = round_step((high / 2.0 - low / 2.0) * 2.0 / wanted.max(1) as f64);
-    let values = multiples(low, high, step);
+    let width = (high / 2.0 - low / 2.0) * 2.0;
+    let step_for = |wanted: usize| round_step(width / wanted.max(1) as f64);
+    let step = match multiples(low, high, step_for(wanted)).len() {
+        0..3 => step_for(2 * wanted),
+        _ => step_for(wanted),
+    };
     let largest = low.abs().max(high.abs());
-    let major = values.into_iter().map(|value| Tick { value, label: label(value, step, largest) }).collect();
-    Ticks { major, minor: Vec::new() }
+    let tick = |value| Tick { value, label: label(value, step, largest) };
+    Ticks { major: multiples(low, high, step).into_iter().map(tick).collect(), minor: Vec::new() }
 }
 
 /// Powers of ten between two positive bounds; with 2 and 5 in between, or every few decades only,
@@ -138,6 +143,7 @@ mod tests {
         assert_eq!(labels(&linear(0.0, 10_000.0, 5)), ["0", "2,000", "4,000", "6,000", "8,000", "10,000"]);
         assert_eq!(labels(&linear(0.0, 3e-4, 3)), ["0", "1e-4", "2e-4", "3e-4"]);
         assert_eq!(labels(&linear(0.0, 5e6, 5)), ["0", "1M", "2M", "3M", "4M", "5M"]);
+        assert_eq!(labels(&linear(0.845, 0.955, 2)), ["0.85", "0.90", "0.95"]);
         assert_eq!(labels(&linear(-0.1, 0.1, 4)), ["-0.10", "-0.05", "0", "0.05", "0.10"]);
     }
 

@@ -48,7 +48,7 @@ pub fn run(args: &Compare) -> Result<(), Failure> {
     let horizon = args.run.horizon()?;
     let mut figure = picture::of_rates(horizon.steps, args.run.peak().is_none());
     figure.title.clone_from(&args.title);
-    figure.subtitle = args.run.words(&horizon);
+    figure.subtitle = picture::subtitle(&args.run, &horizon);
     let mut summaries = Vec::new();
     for argument in &args.schedules {
         let schedule = input::schedule(argument)?;

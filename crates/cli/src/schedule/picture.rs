@@ -1,8 +1,9 @@
 //! Curves as figures.
 
-use lehr_report::{Axis, Figure, Series};
-use lehr_schedule::Curve;
+use lehr_report::{Axis, Figure, Series, number};
+use lehr_schedule::{Curve, Horizon};
 
+use super::horizon::RunArgs;
 use crate::output;
 
 /// Up to so many updates, each one is a point; more are sampled.
@@ -12,6 +13,15 @@ const POINTS: u64 = 60_000;
 pub fn of_rates(steps: u64, relative: bool) -> Figure {
     let label = if relative { "rate (fraction of the peak)" } else { "learning rate" };
     Figure::default().x(Axis::linear("step").range(0.0, steps as f64)).y(Axis::linear(label))
+}
+
+/// The run in words, and how much of it is drawn.
+pub fn subtitle(run: &RunArgs, horizon: &Horizon) -> String {
+    let words = run.words(horizon);
+    match horizon.steps > POINTS {
+        true => format!("{words}; drawn at {} even steps", number::count(POINTS + 1)),
+        false => words,
+    }
 }
 
 /// A curve as a line.

@@ -12,6 +12,9 @@ use super::{input, picture};
 use crate::failure::Failure;
 use crate::output;
 
+/// More parameter groups are not drawn.
+const MOST_GROUPS: usize = 8;
+
 /// Draws a schedule, with the rates of its first, highest and last update and its phases
 #[derive(Args)]
 pub struct Show {
@@ -75,16 +78,27 @@ pub fn run(args: &Show) -> Result<(), Failure> {
 fn rates(curve: &Curve, summary: &Summary, args: &Show) -> Figure {
     let mut figure = picture::of_rates(curve.steps(), args.run.peak().is_none());
     figure.title.clone_from(&summary.schedule);
-    figure.subtitle = args.run.words(&curve.horizon());
-    let alone = curve.groups().next().is_none();
-    figure = figure.series(picture::line(if alone { "" } else { "rate" }, curve));
-    for (name, group) in curve.groups() {
+    figure.subtitle = picture::subtitle(&args.run, &curve.horizon());
+    let groups: Vec<_> = curve.groups().collect();
+    figure = figure.series(picture::line(if groups.is_empty() { "" } else { "rate" }, curve));
+    for (name, group) in some(&groups) {
         figure = figure.series(picture::line(&format!("group {name}"), group));
+    }
+    if groups.len() > MOST_GROUPS {
+        figure.subtitle += &format!("; {MOST_GROUPS} of {} groups drawn", groups.len());
     }
     for phase in summary.phases.iter().skip(1).filter(|phase| phase.last_step.is_some()) {
         figure = figure.mark(Mark::new(Place::Vertical(phase.first_step as f64), ""));
     }
     figure
+}
+
+/// All groups, or an even choice of [`MOST_GROUPS`] with the first and the last.
+fn some<T>(groups: &[T]) -> Vec<&T> {
+    if groups.len() <= MOST_GROUPS {
+        return groups.iter().collect();
+    }
+    (0..MOST_GROUPS).filter_map(|i| groups.get(i * (groups.len() - 1) / (MOST_GROUPS - 1))).collect()
 }
 
 fn channel_figure(name: &str, channel: &Curve) -> Figure {

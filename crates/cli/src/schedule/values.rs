@@ -15,8 +15,8 @@ use crate::failure::Failure;
 use crate::output;
 
 const SCHEMA: &str = "lehr.schedule.values/1";
-/// Rows that are worked out at a time.
-const CHUNK: u64 = 1 << 14;
+/// Values that are worked out at a time.
+const CHUNK: u64 = 1 << 18;
 /// Most numbers that `--json` puts into one object.
 const MOST_IN_JSON: u64 = 20_000_000;
 
@@ -98,9 +98,10 @@ fn chunks(
     mut take: impl FnMut(u64, &[Vec<f64>]) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut values = vec![Vec::new(); curves.len()];
+    let most = (CHUNK / curves.len().max(1) as u64).clamp(1, 1 << 14);
     let mut start = 0;
     while start < steps {
-        let rows = CHUNK.min((steps - start).div_ceil(every));
+        let rows = most.min((steps - start).div_ceil(every));
         for (curve, column) in curves.iter().zip(&mut values) {
             column.resize(rows as usize, 0.0);
             if every == 1 {
@@ -172,11 +173,11 @@ struct Object {
 
 impl Object {
     fn new(schedule: &Schedule, curve: &Curve, args: &Values) -> Result<Self, Failure> {
-        let rows = curve.steps().div_ceil(args.every);
-        if rows > MOST_IN_JSON {
-            let rows = lehr_report::number::count(rows);
+        let numbers = curve.steps().div_ceil(args.every).saturating_mul(columns(curve).len() as u64 + 1);
+        if numbers > MOST_IN_JSON {
+            let numbers = lehr_report::number::count(numbers);
             return Err(Failure::usage(format!(
-                "{rows} rows are too many for one JSON object: give --every N, or leave --json out"
+                "{numbers} numbers are too many for one JSON object: give --every N, or leave --json out"
             )));
         }
         let step = || (0..curve.steps()).step_by(usize::try_from(args.every).unwrap_or(usize::MAX));

@@ -1,4 +1,5 @@
 //! From a schedule and a horizon to a curve.
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -57,8 +58,8 @@ impl Schedule {
         let builder = Builder { horizon, peak };
         let scale = peak.map_or(Scale::Relative, Scale::Peak);
         let rate = builder.track(&self.phases, scale)?;
-        let mut channels: Vec<(String, Curve)> = Vec::new();
-        let mut groups: Vec<(String, Curve)> = Vec::new();
+        let mut channels = Named::default();
+        let mut groups = Named::default();
         for with in &self.with {
             with.check().map_err(|problem| Error::Phase { phase: with.to_string(), problem })?;
             match with {
@@ -72,25 +73,26 @@ impl Schedule {
                             to: *to,
                         }),
                     };
-                    add(&mut channels, name, builder.curve(track, None))?;
+                    channels.add(name, builder.curve(track, None))?;
                 }
                 With::Group { name, rate: GroupRate::Own(phases) } => {
                     let track = builder.track(phases, scale)?;
-                    add(&mut groups, name, builder.curve(track, peak))?;
+                    groups.add(name, builder.curve(track, peak))?;
                 }
                 With::Group { name, rate: GroupRate::By(by) } => {
                     let track = builder.whole(Scaled { of: rate.clone(), by: *by });
-                    add(&mut groups, name, builder.curve(track, peak))?;
+                    groups.add(name, builder.curve(track, peak))?;
                 }
                 With::Layers { count, by } => {
                     for i in 0..*count {
                         let by = libm::pow(*by, (count - 1 - i) as f64);
                         let track = builder.whole(Scaled { of: rate.clone(), by });
-                        add(&mut groups, &alloc::format!("layer-{i}"), builder.curve(track, peak))?;
+                        groups.add(&alloc::format!("layer-{i}"), builder.curve(track, peak))?;
                     }
                 }
             }
         }
+        let (channels, groups) = (channels.curves, groups.curves);
         let body = Body { horizon: *horizon, peak, rate, channels, groups };
         Ok(Curve { body: Arc::new(body) })
     }
@@ -104,12 +106,21 @@ fn outermost(trouble: Trouble) -> Error {
     }
 }
 
-fn add(curves: &mut Vec<(String, Curve)>, name: &str, curve: Curve) -> Result<(), Error> {
-    match curves.iter().any(|(other, _)| other == name) {
-        true => Err(Error::Twice(name.into())),
-        false => {
-            curves.push((name.into(), curve));
-            Ok(())
+/// Curves in order, each name once.
+#[derive(Default)]
+struct Named {
+    curves: Vec<(String, Curve)>,
+    names: BTreeSet<String>,
+}
+
+impl Named {
+    fn add(&mut self, name: &str, curve: Curve) -> Result<(), Error> {
+        match self.names.insert(name.into()) {
+            true => {
+                self.curves.push((name.into(), curve));
+                Ok(())
+            }
+            false => Err(Error::Twice(name.into())),
         }
     }
 }
