@@ -280,6 +280,30 @@ fn notations_round_trip() {
 }
 
 #[test]
+fn calls_of_other_libraries_become_schedules() {
+    let (code, out, err) = lehr(&["convert", "torch.StepLR(step_size=30, gamma=0.1)", "--lr", "0.1"]);
+    assert_eq!((code, out.as_str()), (0, "step every 30 by 0.1\n"), "{err}");
+    assert!(err.contains("peak rate: 0.1"), "{err}");
+    let call = "get_cosine_schedule_with_warmup(num_warmup_steps=500, num_training_steps=10000)";
+    let object: Value = serde_json::from_str(&succeed(&["convert", call, "--lr", "3e-4", "--json"])).unwrap();
+    assert_eq!(object["peak"], 3e-4);
+    assert_eq!(object["steps"], 10_000);
+    // What comes out is read by the other commands, and has the library's values.
+    let csv = succeed(&["values", object["text"].as_str().unwrap(), "--steps", "10000", "--peak", "3e-4"]);
+    let rates = rates(&csv);
+    for t in [0usize, 250, 500, 5000, 9999] {
+        let warm = t as f64 / 500.0;
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * (t as f64 - 500.0) / 9500.0).cos());
+        let theirs = 3e-4 * if t < 500 { warm } else { cosine };
+        assert!((rates[t] - theirs).abs() < 3e-16, "step {t}");
+    }
+    refuse(&["convert", "torch.StepLr(30)"], 2, &["StepLR"]);
+    refuse(&["convert", "optax.cosine_decay_schedule("], 2, &["^"]);
+    refuse(&["convert", "torch.StepLR(30)", "--lr", "nan"], 2, &["--lr"]);
+    refuse(&["convert", "min(cosine, linea)"], 2, &["did you mean `linear`"]);
+}
+
+#[test]
 fn very_many_groups_neither_fill_the_memory_nor_the_picture() {
     let spec = "linear with layers 3000 by 0.99";
     let csv = succeed(&["values", spec, "--steps", "100", "--every", "50"]);

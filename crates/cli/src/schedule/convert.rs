@@ -1,20 +1,32 @@
-//! `lehr schedule convert`: between the three notations.
+//! `lehr schedule convert`: from another library's call, and between the three notations.
 
 use clap::Args;
 use lehr_schedule::Schedule;
+use lehr_schedule::convert::{Converted, Surroundings, parse_call};
 use serde::Serialize;
 use std::path::PathBuf;
 
+use super::horizon::count;
 use super::input::{self, Notation};
 use crate::failure::Failure;
 use crate::output;
 
-/// Writes a schedule in another notation
+/// Writes another library's call as a schedule, or a schedule in another notation
+///
+/// A call is written as in Python, such as 'torch.StepLR(step_size=30, gamma=0.1)' or
+/// 'transformers.get_cosine_schedule_with_warmup(num_warmup_steps=500, num_training_steps=10000)'. The schedule goes to
+/// stdout; peak rate, steps and what to mind go to stderr.
 #[derive(Args)]
 pub struct Convert {
-    /// Text such as 'warmup 500, cosine to 0.1', @FILE, or - for stdin
-    #[arg(value_name = "SCHEDULE")]
+    /// A call, or text such as 'warmup 500, cosine to 0.1', @FILE, or - for stdin
+    #[arg(value_name = "CALL|SCHEDULE")]
     schedule: String,
+    /// The optimiser's learning rate, for calls that take it from there
+    #[arg(long, value_name = "LR", allow_negative_numbers = true)]
+    lr: Option<f64>,
+    /// Updates of the run, for calls that do not say
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    steps: Option<u64>,
     /// The notation to write
     #[arg(long, value_enum, default_value = "text")]
     to: Notation,
@@ -30,17 +42,36 @@ pub struct Convert {
 struct Object<'a> {
     text: String,
     data: &'a Schedule,
+    /// `null`: neither the call nor --lr says.
+    peak: Option<f64>,
+    /// `null`: the call goes on for good, or this is a schedule.
+    steps: Option<u64>,
+    /// What to mind.
+    notes: &'a [String],
 }
 
 /// Runs the command.
 pub fn run(args: &Convert) -> Result<(), Failure> {
-    let schedule = input::schedule(&args.schedule)?;
+    if let Some(lr) = args.lr.filter(|lr| !(*lr > 0.0 && *lr <= f64::MAX)) {
+        return Err(Failure::usage(format!("--lr must be a finite number above 0, not {lr}")));
+    }
+    let Converted { schedule, peak, steps, notes } = read(args)?;
     let text = match args.json {
         true => {
-            let object = Object { text: schedule.to_string(), data: &schedule };
+            let text = schedule.to_string();
+            let object = Object { text, data: &schedule, peak, steps, notes: &notes };
             output::object("lehr.schedule.convert/1", &object)?
         }
-        false => written(&schedule, args.to)?,
+        false => {
+            if let Some(peak) = peak {
+                eprintln!("peak rate: {peak:?}");
+            }
+            if let Some(steps) = steps {
+                eprintln!("steps: {steps}");
+            }
+            notes.iter().for_each(|note| eprintln!("note: {note}"));
+            written(&schedule, args.to)?
+        }
     };
     match &args.output {
         None => output::text(&text),
@@ -48,6 +79,27 @@ pub fn run(args: &Convert) -> Result<(), Failure> {
             Failure::failed(format!("{}: cannot write the schedule: {error}", path.display()))
         }),
     }
+}
+
+/// A schedule, or a call if the argument is no schedule and looks like one.
+fn read(args: &Convert) -> Result<Converted, Failure> {
+    let argument = &args.schedule;
+    if looks_like_call(argument) && argument.parse::<Schedule>().is_err() {
+        let around = Surroundings { lr: args.lr, steps: args.steps };
+        return parse_call(argument, &around).map_err(Failure::usage);
+    }
+    let schedule = input::schedule(argument)?;
+    Ok(Converted { schedule, peak: args.lr, steps: args.steps, notes: Vec::new() })
+}
+
+/// A name as programs have them (a dot, an underscore or a capital), and a parenthesis.
+fn looks_like_call(text: &str) -> bool {
+    let Some((name, _)) = text.split_once('(') else { return false };
+    let name = name.trim();
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(word)
+        && name.contains(|c: char| c.is_ascii_uppercase() || matches!(c, '_' | '.'))
 }
 
 /// A schedule in a notation, with a newline at its end.
