@@ -20,4 +20,6 @@ pub use lanes::{Group, train_groups, train_lanes};
 pub use model::{Layer, Model};
 pub use optimizer::{AdamSettings, Optimizer};
 pub use order::BatchOrder;
-pub use plan::{Control, Divergence, EXPLOSION, Evaluation, Lane, LaneRun, Outcome, TrainPlan};
+pub use plan::{
+    Control, Divergence, EXPLOSION, Evaluation, Lane, LaneRun, Outcome, Part, TrainPlan, VALIDATION_EXPLOSION,
+};

@@ -148,13 +148,25 @@ pub enum Divergence {
     Loss,
     /// A weight was NaN or infinite after an update.
     Weights,
-    /// The run came to its end with a training loss of more than [`EXPLOSION`] times that of its initial weights.
+    /// The run came to its end with a training loss of more than [`EXPLOSION`] times, or a validation loss of more than
+    /// [`VALIDATION_EXPLOSION`] times, that of its initial weights.
     Exploded {
-        /// Training loss at the end.
+        /// Which of the two it was.
+        of: Part,
+        /// The loss at the end.
         loss: f64,
-        /// Training loss of the initial weights.
+        /// The loss of the initial weights.
         initial: f64,
     },
+}
+
+/// A part of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The rows that are trained on.
+    Training,
+    /// The rows that are held out.
+    Validation,
 }
 
 /// A run whose training loss ends above this multiple of the loss of its initial weights has exploded.
@@ -163,15 +175,25 @@ pub enum Divergence {
 /// looks at the end only: a run that climbs and comes back when its rate falls has not diverged.
 pub const EXPLOSION: f64 = 2.0;
 
+/// A run whose validation loss ends above this multiple of the loss of its initial weights has exploded.
+///
+/// Over-fitting raises the validation loss, too, but hardly tenfold: beyond that the weights have exploded and only
+/// happen to fit the training rows.
+pub const VALIDATION_EXPLOSION: f64 = 10.0;
+
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loss => f.write_str("the loss was not finite"),
             Self::Weights => f.write_str("a weight was not finite"),
-            Self::Exploded { loss, initial } => {
+            Self::Exploded { of, loss, initial } => {
+                let (name, times) = match of {
+                    Part::Training => ("training", EXPLOSION),
+                    Part::Validation => ("validation", VALIDATION_EXPLOSION),
+                };
                 write!(
                     f,
-                    "the training loss ended at {loss:.4}, more than {EXPLOSION} times the initial {initial:.4}"
+                    "the {name} loss ended at {loss:.4e}, more than {times} times the initial {initial:.4}"
                 )
             }
         }

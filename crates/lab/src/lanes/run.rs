@@ -4,7 +4,9 @@ use super::buffer::Buffer;
 use super::network::{Network, Score};
 use super::update::{Update, rate_divisor};
 use crate::order::BatchOrder;
-use crate::plan::{Control, Divergence, EXPLOSION, Evaluation, Lane, LaneRun, Outcome, TrainPlan};
+use crate::plan::{
+    Control, Divergence, EXPLOSION, Evaluation, Lane, LaneRun, Outcome, Part, TrainPlan, VALIDATION_EXPLOSION,
+};
 use crate::{Optimizer, Task};
 use pulp::{Arch, Simd, WithSimd};
 use std::sync::atomic::Ordering;
@@ -227,13 +229,20 @@ impl<'a, S: Simd> Run<'a, S> {
     }
 }
 
-/// Complete or exploded: the training loss at the end against that of the initial weights.
+/// Complete or exploded: the losses at the end against those of the initial weights.
 fn judge(watch: &Watch, steps: u64) -> Outcome {
-    match (watch.history.first(), watch.history.last()) {
-        (Some(first), Some(last)) if last.train_loss > EXPLOSION * first.train_loss => Outcome::Diverged {
+    let (Some(first), Some(last)) = (watch.history.first(), watch.history.last()) else {
+        return Outcome::Complete;
+    };
+    let parts = [
+        (Part::Training, last.train_loss, first.train_loss, EXPLOSION),
+        (Part::Validation, last.validation_loss, first.validation_loss, VALIDATION_EXPLOSION),
+    ];
+    match parts.into_iter().find(|(_, loss, initial, times)| loss > &(times * initial)) {
+        Some((of, loss, initial, _)) => Outcome::Diverged {
             step: watch.above_since.unwrap_or(steps - 1),
-            reason: Divergence::Exploded { loss: last.train_loss, initial: first.train_loss },
+            reason: Divergence::Exploded { of, loss, initial },
         },
-        _ => Outcome::Complete,
+        None => Outcome::Complete,
     }
 }

@@ -157,6 +157,7 @@ impl Plan {
         };
         json!({
             "schema": "lehr.tune.plan/1",
+            "lehr": env!("CARGO_PKG_VERSION"),
             "train": data(self.task.train()),
             "validation": data(self.task.validation()),
             "classes": self.task.train().classes().len(),
