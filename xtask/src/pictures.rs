@@ -34,9 +34,10 @@ pub fn run(args: &PicturesArgs) -> Result<bool, String> {
         return Err("cargo cannot build the program".into());
     }
     // What commands leave there (`--out target/pictures/…`) must not outlive a change of the program.
-    let leavings = root::build_dir()?.join("pictures");
+    let leavings = root::repository().join("target/pictures");
     if leavings.exists() {
-        fs::remove_dir_all(&leavings).map_err(|why| format!("cannot remove {}: {why}", leavings.display()))?;
+        fs::remove_dir_all(&leavings)
+            .map_err(|why| format!("cannot remove {}: {why}", leavings.display()))?;
     }
     let (mut made, mut stale) = (0, 0);
     for page in links::pages()? {
