@@ -1,6 +1,5 @@
 //! A new horizon for a run in progress, out loud.
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -72,31 +71,27 @@ impl Schedule {
             old: before.start..before.end,
             new: after.start..after.end,
         };
-        let phases = laid.iter().zip(&schedule.laid_out(new, peak)?).map(moved).collect();
-        let first_change = first_difference(&curve, &extended);
+        let after = schedule.laid_out(new, peak)?;
+        let phases = laid.iter().zip(&after).map(moved).collect();
+        let borders = laid.iter().chain(&after).flat_map(|laid| [laid.start, laid.start + 1]);
+        let first_change = first_difference(&curve, &extended, borders);
+        drop(after);
         Ok(Extension { schedule, old: curve, new: extended, done, first_change, phases })
     }
 }
 
-/// The first update at which two curves differ, up to the longer horizon.
-fn first_difference(a: &Curve, b: &Curve) -> Option<u64> {
+/// The first update at which two curves differ, up to the longer horizon. Where that is very long, they are compared at
+/// a million places and the borders of the phases first, and then step by step before the first difference.
+fn first_difference(a: &Curve, b: &Curve, borders: impl Iterator<Item = u64>) -> Option<u64> {
+    const PLACES: u64 = 1 << 20;
     let steps = a.steps().max(b.steps());
-    const CHUNK: u64 = 4096;
-    let (mut left, mut right) = (vec![0.0; CHUNK as usize], vec![0.0; CHUNK as usize]);
-    let mut start = 0;
-    while start < steps {
-        let count = CHUNK.min(steps - start);
-        let (Some(l), Some(r)) = (left.get_mut(..count as usize), right.get_mut(..count as usize)) else {
-            break;
-        };
-        a.fill(start..start + count, l);
-        b.fill(start..start + count, r);
-        if let Some(i) = l.iter().zip(r.iter()).position(|(x, y)| x != y) {
-            return Some(start + i as u64);
-        }
-        start += count;
-    }
-    None
+    let stride = steps.div_ceil(PLACES).max(1);
+    let mut places: Vec<u64> = (0..steps).step_by(stride as usize).chain(borders).chain([steps]).collect();
+    places.sort_unstable();
+    let first = places.iter().position(|t| a.at(*t) != b.at(*t));
+    let first = first.or(places.len().checked_sub(1))?;
+    let (from, to) = (first.checked_sub(1).and_then(|i| places.get(i)), places.get(first)?);
+    (from.copied().unwrap_or(0)..=*to).take(1 << 26).find(|t| a.at(*t) != b.at(*t))
 }
 
 impl Extension {

@@ -191,10 +191,18 @@ fn jumps(laid: &[Laid<'_>], highest: f64, lints: &mut Vec<Lint>) {
 /// What the shapes themselves show: cut restarts, cosines that rise.
 fn shapes(laid: &[Laid<'_>], lints: &mut Vec<Lint>) {
     for laid in laid {
-        if let Some(ease) = ease_of(&laid.phase.shape) {
-            rising_cosine(ease, laid.phase, lints);
-        }
+        rising_cosines(laid.phase, lints);
         cut_restart(laid, lints);
+    }
+}
+
+/// Cosines that rise again, in this phase or in those in its parentheses.
+fn rising_cosines(phase: &Phase, lints: &mut Vec<Lint>) {
+    if let Some(ease) = ease_of(&phase.shape) {
+        rising_cosine(ease, phase, lints);
+    }
+    for inner in phase.shape.parts() {
+        rising_cosines(inner, lints);
     }
 }
 

@@ -217,8 +217,8 @@ impl With {
                 number("by", *by)
             }
             Self::Channel { name, .. } | Self::Group { name, .. } => word(name),
-            Self::Layers { count, .. } if !(1..=100_000).contains(count) => {
-                let rule = "between 1 and 100000";
+            Self::Layers { count, .. } if !(1..=10_000).contains(count) => {
+                let rule = "between 1 and 10000";
                 Err(Problem::Range { setting: "layers", rule, value: *count as f64 })
             }
             Self::Layers { by, .. } => number("by", *by),

@@ -42,6 +42,7 @@ fn each_doubt_is_found_where_it_is_and_nowhere_else() {
         ("warmup 20, linear 80%", "last-zero"),
         ("warmup 20, constant", "never-decays"),
         ("warmup 20, cosine waves 1.5", "cosine-rises"),
+        ("warmup 20, min(cosine waves 2, constant)", "cosine-rises"),
         ("warmup 20, linear from 2", "above-peak"),
         ("warmup 20, cosine with momentum from 0.9 to 1", "momentum"),
         ("warmup 2%, cosine", "horizon"),
@@ -112,6 +113,11 @@ fn a_cosine_that_is_extended_says_that_it_jumps() {
     let text = cosine.to_string();
     assert!(text.contains("cosine: updates 500–10000 → 500–20000"), "{text}");
     assert!(text.contains("The rate jumps up."), "{text}");
+    // Over horizons that cannot be walked step by step.
+    let long = extended("warmup 2%, constant, linear 20%", 1 << 44, 1 << 45, 1 << 43);
+    assert!(long.keeps_the_past() && !long.jumps());
+    let border = long.phases[2].old.start;
+    assert_eq!(long.first_change, Some(border + 1));
     // A schedule's own restart is no jump of the extension.
     assert!(!extended("restarts every 100", 1_000, 2_000, 500).jumps());
 }

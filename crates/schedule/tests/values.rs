@@ -139,6 +139,9 @@ fn what_does_not_fit_is_an_error_that_says_why() {
         let error = text.parse::<Schedule>().unwrap().resolve(&plain).unwrap_err().to_string();
         assert!(error.contains(part), "{text}: {error}");
     }
+    let nested = format!("{}cosine{}", "repeat 3 (".repeat(30), ")".repeat(30));
+    let error = nested.parse::<Schedule>().unwrap().resolve(&Horizon::steps(1 << 52)).unwrap_err();
+    assert!(error.to_string().contains("more than 8 repetitions"), "{error}");
     let cosine: Schedule = "cosine".parse().unwrap();
     assert!(cosine.resolve(&Horizon::steps(0)).is_err());
     assert!(cosine.resolve_with_peak(&plain, f64::NAN).is_err());

@@ -45,7 +45,12 @@ pub(crate) struct Context<'h> {
     scale: Scale,
     /// Factor on all spans but shares.
     stretch: f64,
+    /// How many repetitions this phase lies in.
+    repeats: u32,
 }
+
+/// Each `repeat` resolves its phases twice, for copies that differ by an update: deeper nesting would take for ever.
+const MOST_REPEATS: u32 = 8;
 
 impl<'h> Context<'h> {
     pub fn new(horizon: &'h Horizon, scale: Scale) -> Self {
@@ -53,7 +58,7 @@ impl<'h> Context<'h> {
             Scale::Peak(peak) => peak,
             _ => 1.0,
         };
-        Self { horizon, steps: horizon.steps, before: 0, level, scale, stretch: 1.0 }
+        Self { horizon, steps: horizon.steps, before: 0, level, scale, stretch: 1.0, repeats: 0 }
     }
 
     pub fn steps(&self) -> u64 {
@@ -63,6 +68,14 @@ impl<'h> Context<'h> {
     /// The same over another number of updates.
     pub fn with_steps(&self, steps: u64) -> Self {
         Self { steps, ..*self }
+    }
+
+    /// The same for one copy of a repetition, which has this many updates.
+    pub fn of_copy(&self, steps: u64) -> Result<Self, Problem> {
+        match self.repeats < MOST_REPEATS {
+            true => Ok(Self { steps, repeats: self.repeats + 1, ..*self }),
+            false => Err(Problem::Settings("more than 8 repetitions lie in one another")),
+        }
     }
 
     /// The same with all spans but shares multiplied.

@@ -91,6 +91,10 @@ impl Period {
     pub fn place(&self, k: u64) -> Place {
         let index = self.index(k);
         match self {
+            Self::Ratio { over, under: 1 } => {
+                let gone = k - index * over;
+                Place { index, gone: gone as f64, left: (over - gone) as f64, length: *over as f64 }
+            }
             Self::Ratio { over, under } => {
                 let gone = u128::from(k) * u128::from(*under) - u128::from(index) * u128::from(*over);
                 let left = u128::from(*over) - gone;

@@ -40,6 +40,7 @@ use crate::feedback::Rule;
 use crate::notation::args::Args;
 use crate::notation::nearest::advice;
 use crate::notation::node::{Fault, Node};
+use crate::schedule::Phase;
 
 /// What the rate does during a phase.
 #[derive(Debug, Clone, PartialEq)]
@@ -179,6 +180,18 @@ impl Shape {
             Self::Combine(combine) => combine.how.word(),
             Self::Modify(modify) => modify.change.word(),
             Self::Part(_) => "part",
+        }
+    }
+
+    /// The phases in parentheses.
+    pub fn parts(&self) -> &[Phase] {
+        match self {
+            Self::Sequence(shape) => &shape.of,
+            Self::Repeat(shape) => &shape.of,
+            Self::Combine(shape) => &shape.of,
+            Self::Modify(shape) => &shape.of,
+            Self::Part(shape) => &shape.of,
+            _ => &[],
         }
     }
 

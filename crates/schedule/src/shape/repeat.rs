@@ -81,10 +81,10 @@ impl Form for Repeat {
         let repeated = Repeated {
             copies,
             short_steps: short,
-            short: cx.with_steps(short).track(&self.of)?,
+            short: cx.of_copy(short)?.track(&self.of)?,
             long: match copies.all_equal() {
                 true => None,
-                false => Some(cx.with_steps(short + 1).track(&self.of)?),
+                false => Some(cx.of_copy(short + 1)?.track(&self.of)?),
             },
             end: 0.0,
         };
