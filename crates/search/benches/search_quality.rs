@@ -7,13 +7,16 @@
 use std::io::{BufRead, Write};
 use std::process::{Command, ExitCode};
 
-use lehr_search::sampler::{Random, Sobol, Tpe};
+use lehr_search::sampler::{Auto, CmaEs, GaussianProcess, Random, Sobol, Tpe};
 use lehr_search::{Direction, History, Outcome, Sampler, Space, Stream};
 
 fn sampler(name: &str) -> Result<Box<dyn Sampler>, String> {
     Ok(match name {
         "random" => Box::new(Random::default()),
         "sobol" => Box::new(Sobol::default()),
+        "auto" => Box::new(Auto::default()),
+        "cmaes" => Box::new(CmaEs::default()),
+        "gp" => Box::new(GaussianProcess::default()),
         "tpe" => Box::new(Tpe::default()),
         other => return Err(format!("no sampler '{other}'")),
     })

@@ -7,7 +7,7 @@
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use lehr_search::sampler::{Random, Sobol, Tpe};
+use lehr_search::sampler::{CmaEs, GaussianProcess, Random, Sobol, Tpe};
 use lehr_search::{Direction, History, Key, Outcome, Params, Report, Sampler, Space, Stream};
 
 const PARAMETERS: usize = 10;
@@ -86,10 +86,12 @@ fn main() -> ExitCode {
     let space = (0..PARAMETERS).fold(Space::new(), |s, i| {
         s.with(lehr_search::Parameter::float(&format!("x{i}"), -5.0, 5.0)).unwrap()
     });
-    for name in list(&arguments, "--samplers", "random,sobol,tpe") {
+    for name in list(&arguments, "--samplers", "random,sobol,tpe,cmaes,gp") {
         let (sampler, sizes): (Box<dyn Sampler>, &str) = match name.as_str() {
             "random" => (Box::new(Random::default()), "1000"),
             "sobol" => (Box::new(Sobol::default()), "1000"),
+            "cmaes" => (Box::new(CmaEs::default()), "100,1000,5000"),
+            "gp" => (Box::new(GaussianProcess::default()), "100,300"),
             "tpe" => (Box::new(Tpe::default()), "100,1000,5000,100000"),
             other => {
                 eprintln!("no sampler '{other}'");

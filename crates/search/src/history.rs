@@ -1,4 +1,7 @@
 //! What was tried: an append-only, columnar record of trials and their observations.
+use std::cmp::Ordering as Order;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::error::SearchError;
 use crate::space::Space;
 use crate::value::Params;
@@ -134,8 +137,10 @@ impl<'a> Trial<'a> {
 ///
 /// Cost: starting or reporting is O(parameters), finishing O(log n) comparisons and the move of at most 4n bytes.
 /// Memory: 16 bytes per parameter, 24 per report and about 90 more per trial.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct History {
+    /// Tells histories apart, so that samplers can remember what they computed from one.
+    identity: u64,
     space: Space,
     direction: Direction,
     raw: Vec<Vec<f64>>,
@@ -149,11 +154,38 @@ pub struct History {
     pending: Vec<u32>,
 }
 
+/// A number that no other history of this process has.
+fn new_identity() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Clone for History {
+    /// The copy goes its own way, so it has its own identity.
+    fn clone(&self) -> Self {
+        History {
+            identity: new_identity(),
+            space: self.space.clone(),
+            direction: self.direction,
+            raw: self.raw.clone(),
+            unit: self.unit.clone(),
+            states: self.states.clone(),
+            values: self.values.clone(),
+            reports: self.reports.clone(),
+            saw: self.saw.clone(),
+            ranked: self.ranked.clone(),
+            informative: self.informative.clone(),
+            pending: self.pending.clone(),
+        }
+    }
+}
+
 impl History {
     /// An empty history of trials over a space.
     pub fn new(space: Space, direction: Direction) -> Self {
         let columns = vec![Vec::new(); space.len()];
         History {
+            identity: new_identity(),
             raw: columns.clone(),
             unit: columns,
             space,
@@ -187,6 +219,39 @@ impl History {
         self.reports.push(Vec::new());
         self.pending.push(short);
         Ok(number)
+    }
+
+    /// Adds parameters to a pending trial, and to the space those that are new (see [`crate::Ask`]).
+    ///
+    /// `space` is the history's own with optional parameters added at the end. Fails if it is not, if the trial is not
+    /// pending, or if the values do not fit.
+    pub fn learn(&mut self, trial: usize, space: Space, params: &Params) -> Result<(), SearchError> {
+        self.expect_pending(trial, "cannot learn its parameters")?;
+        let (old, new) = (self.space.parameters(), space.parameters());
+        let extends = new.len() >= old.len()
+            && old.iter().zip(new).all(|(a, b)| a.name == b.name && a.domain == b.domain)
+            && new[old.len()..].iter().all(|p| p.optional);
+        if !extends {
+            return Err(SearchError::Mismatch(
+                "the new space must add optional parameters at the end of the old one".into(),
+            ));
+        }
+        let mut merged = space.params(&self.raw.iter().map(|c| c[trial]).collect::<Vec<_>>());
+        params.iter().for_each(|(name, value)| merged.set(name, value.clone()));
+        let raw = space.raw(&merged)?;
+        let unit = space.to_unit(&raw);
+        let absent = vec![f64::NAN; self.len()];
+        self.raw.resize(space.len(), absent.clone());
+        self.unit.resize(space.len(), absent);
+        self.space = space;
+        self.raw.iter_mut().zip(raw).for_each(|(column, x)| column[trial] = x);
+        self.unit.iter_mut().zip(unit).for_each(|(column, u)| column[trial] = u);
+        Ok(())
+    }
+
+    /// The pending trials but one: the one whose parameters are being suggested may already be there, still without them.
+    pub fn pending_but(&self, trial: u64) -> impl Iterator<Item = u32> {
+        self.pending.iter().copied().filter(move |&t| u64::from(t) != trial)
     }
 
     /// Records an intermediate observation of a pending trial; steps must rise.
@@ -245,6 +310,21 @@ impl History {
             _ => (3, 0, 0.0),
         };
         Rank { class, steps, loss, trial }
+    }
+
+    /// Orders two finished, ranked trials: the better one is less.
+    pub(crate) fn compare(&self, a: usize, b: usize) -> Order {
+        self.rank(a).partial_cmp(&self.rank(b)).unwrap_or(Order::Equal)
+    }
+
+    /// Whether a trial has a rank: finished, and not failed.
+    pub(crate) fn is_ranked(&self, trial: usize) -> bool {
+        !matches!(self.states[trial], State::Pending | State::Failed)
+    }
+
+    /// A number that no other history of this process has; what was finished under it stays as it is.
+    pub(crate) fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// An objective turned so that small is good.

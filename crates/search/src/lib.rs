@@ -20,16 +20,20 @@
 //! assert_eq!(history.ranked().len(), 10);
 //! # Ok::<(), lehr_search::SearchError>(())
 //! ```
+mod ask;
 pub mod conformance;
 mod error;
 mod history;
+pub mod importance;
 pub mod pruner;
 pub mod sampler;
 pub mod space;
 mod special;
+pub mod stopping;
 mod stream;
 mod value;
 
+pub use ask::Ask;
 pub use error::SearchError;
 pub use history::{Direction, History, Key, Outcome, Report, Seen, State, Trial};
 pub use pruner::{Pruner, Verdict};

@@ -296,7 +296,9 @@ pub fn check_sampler(make: MakeSampler) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sampler::{Grid, Random, Sobol, Tpe};
+    use crate::sampler::{
+        Auto, CmaEs, GaussianProcess, Grid, Mixture, PartialFixed, Random, Sobol, Switch, Tpe,
+    };
 
     fn passes(make: MakeSampler) {
         let violations = check_sampler(make);
@@ -309,6 +311,13 @@ mod tests {
         passes(&|_| Ok(Box::new(Sobol::default())));
         passes(&|space| Ok(Box::new(Grid::new(space, 3)?)));
         passes(&|_| Ok(Box::new(Tpe::default())));
+        passes(&|_| Ok(Box::new(Auto::default())));
+        passes(&|_| Ok(Box::new(CmaEs::default())));
+        passes(&|_| Ok(Box::new(GaussianProcess::default())));
+        let random = || Box::new(Random::default()) as Box<dyn Sampler>;
+        passes(&|_| Ok(Box::new(Switch::new(random(), 5, Box::new(Tpe::default())))));
+        passes(&|_| Ok(Box::new(Mixture::new(vec![(0.2, random()), (0.8, Box::new(CmaEs::default()))])?)));
+        passes(&|_| Ok(Box::new(PartialFixed::new(Tpe::default(), Params::new()))));
         passes(&|_| Ok(Box::new(Tpe::default().startup(1).candidates(3).kernels(64))));
     }
 

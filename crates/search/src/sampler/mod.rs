@@ -1,10 +1,19 @@
 //! Samplers: what to try next. One file per method.
+mod auto;
+mod cmaes;
+mod gp;
 mod grid;
+mod mixture;
 mod random;
 mod sobol;
 mod tpe;
 
+pub use auto::Auto;
+pub use cmaes::CmaEs;
+pub use gp::GaussianProcess;
+pub(crate) use gp::Outlook;
 pub use grid::{Grid, linear_grid, log_grid};
+pub use mixture::{Mixture, PartialFixed, Switch};
 pub use random::Random;
 pub use sobol::Sobol;
 pub use tpe::Tpe;

@@ -175,6 +175,7 @@ impl Space {
                     })?
                 }
                 (None, false) => f64::NAN,
+                (None, true) if parameter.optional => f64::NAN,
                 (Some(value), false) => {
                     let message =
                         format!("{}={value} is given although its condition does not hold", parameter.name);

@@ -106,12 +106,21 @@ pub struct Parameter {
     pub conditions: Vec<Condition>,
     /// The one value to which it is narrowed.
     pub fixed: Option<Value>,
+    /// Whether a trial may do without it although its conditions hold (define-by-run).
+    pub optional: bool,
 }
 
 impl Parameter {
     /// A parameter over a domain.
     pub fn new(name: &str, domain: Domain) -> Self {
-        Parameter { name: name.into(), domain, suffix: None, conditions: Vec::new(), fixed: None }
+        Parameter {
+            name: name.into(),
+            domain,
+            suffix: None,
+            conditions: Vec::new(),
+            fixed: None,
+            optional: false,
+        }
     }
 
     /// Real numbers from `low` to `high`.
@@ -154,6 +163,17 @@ impl Parameter {
         let values = values.into_iter().map(Into::into).collect();
         self.conditions.push(Condition::In { parent: parent.into(), values });
         self
+    }
+
+    /// Lets trials do without it.
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// Whether a trial can be without it.
+    pub(crate) fn can_be_absent(&self) -> bool {
+        self.optional || !self.conditions.is_empty()
     }
 
     pub(crate) fn check(&self) -> Result<(), SearchError> {

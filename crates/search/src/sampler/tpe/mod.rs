@@ -17,12 +17,14 @@ use parzen::{Dimension, Mixture};
 /// trials and clipped from below ("magic clip"), and a peak on its own choice for categories. An inactive parameter of a
 /// trial leaves its kernel flat in that direction.
 ///
-/// - Good are the best ⌈n/10⌉ trials, at most 25, in the ranking of [`History::ranked`]: so pruned, diverged, infinite and
-///   NaN objectives need no special care, and failed trials are ignored.
+/// - Good are the best tenth of the trials (up to a fifth with less than 10 parameters d: 0.25 − 0.015·d), at most 25, in
+///   the ranking of [`History::ranked`]: so pruned, diverged, infinite and NaN objectives need no special care, and failed
+///   trials are ignored.
 /// - Pending trials count as not good (constant liar), so that parallel workers keep apart.
 /// - Older trials weigh less among the others, from 1/n for the oldest to 1 for the last 25.
 /// - The first trials (10 by default) come from [`Sobol`].
 /// - Constraints are met by dropping candidates that violate them; fixed parameters are left out of both densities.
+/// - 128 candidates are drawn up to 200 trials, then fewer (25,600/n), down to 24.
 ///
 /// Cost: the ranking is kept by the history, so a suggestion looks at no more than `kernels` trials, whatever their
 /// number: O(candidates × kernels × parameters). Up to `kernels` trials the density is exact; beyond, the others are
@@ -32,13 +34,13 @@ use parzen::{Dimension, Mixture};
 #[derive(Debug, Clone)]
 pub struct Tpe {
     startup: usize,
-    candidates: usize,
+    candidates: Option<usize>,
     kernels: usize,
 }
 
 impl Default for Tpe {
     fn default() -> Self {
-        Tpe { startup: 10, candidates: 24, kernels: 256 }
+        Tpe { startup: 10, candidates: None, kernels: 256 }
     }
 }
 
@@ -52,9 +54,9 @@ impl Tpe {
         self
     }
 
-    /// How many candidates are drawn for each suggestion.
+    /// How many candidates are drawn for each suggestion, whatever the number of trials.
     pub fn candidates(mut self, count: usize) -> Self {
-        self.candidates = count.max(1);
+        self.candidates = Some(count.max(1));
         self
     }
 
@@ -65,19 +67,26 @@ impl Tpe {
     }
 
     /// The good trials and the others with their weights.
-    fn split(&self, history: &History, stream: &mut Stream) -> (Vec<u32>, Vec<(u32, f64)>) {
+    fn split(
+        &self,
+        history: &History,
+        dimensions: usize,
+        stream: &mut Stream,
+    ) -> (Vec<u32>, Vec<(u32, f64)>) {
         let ranked = history.ranked();
-        let mut good = ranked[..ranked.len().div_ceil(10).min(MOST_GOOD)].to_vec();
+        let share = (0.25 - 0.015 * dimensions as f64).clamp(0.1, 0.2);
+        let count = (share * ranked.len() as f64).ceil() as usize;
+        let mut good = ranked[..count.min(MOST_GOOD)].to_vec();
         good.sort_unstable();
         let is_good = |t: &u32| good.binary_search(t).is_ok();
         let informative = history.informative();
-        let pending = history.pending();
+        let pending: Vec<u32> = history.pending_but(stream.trial()).collect();
         let n = informative.len() - good.len() + pending.len();
         let recent = MOST_GOOD.min(n);
         let mut others: Vec<(u32, f64)> = Vec::with_capacity(self.kernels.min(n) + pending.len());
         if n <= self.kernels {
             let finished = informative.iter().filter(|t| !is_good(t));
-            others.extend(finished.chain(pending).map(|&t| (t, 1.0)));
+            others.extend(finished.chain(&pending).map(|&t| (t, 1.0)));
             others.sort_unstable_by_key(|&(t, _)| t);
             let ramp = n - recent;
             for (k, (_, weight)) in others[..ramp].iter_mut().enumerate() {
@@ -123,7 +132,7 @@ impl Sampler for Tpe {
         if history.informative().len() < self.startup || free.is_empty() {
             return Sobol::default().suggest(space, history, stream);
         }
-        let (good, others) = self.split(history, stream);
+        let (good, others) = self.split(history, free.len(), stream);
         let good: Vec<(u32, f64)> = good.into_iter().map(|t| (t, 1.0)).collect();
         let dimensions: Vec<Dimension> = free.iter().map(|&i| Dimension::new(space, history, i)).collect();
         let below = Mixture::fit(&dimensions, &good);
@@ -132,7 +141,9 @@ impl Sampler for Tpe {
         let mut best: Option<(f32, Vec<f64>)> = None;
         let mut unit = vec![0.5; space.len()];
         let mut point = vec![0.0; free.len()];
-        let draws = if space.constraints().is_empty() { self.candidates } else { 10 * self.candidates };
+        let most = 25_600 / history.informative().len();
+        let candidates = self.candidates.unwrap_or(most.clamp(24, 128));
+        let draws = if space.constraints().is_empty() { candidates } else { 10 * candidates };
         let mut scored = 0;
         for _ in 0..draws {
             below.draw(&dimensions, stream, &mut point);
@@ -149,7 +160,7 @@ impl Sampler for Tpe {
                 best = Some((score, raw));
             }
             scored += 1;
-            if scored == self.candidates {
+            if scored == candidates {
                 break;
             }
         }

@@ -28,7 +28,7 @@ impl<'a> Dimension<'a> {
         let levels = domain.levels().unwrap_or(0);
         let choices = if domain.is_categorical() { levels as usize } else { 0 };
         let floor = if levels == 0 { 0.0 } else { 0.5 / levels as f64 };
-        let conditional = !space.parameters()[parameter].conditions.is_empty();
+        let conditional = space.parameters()[parameter].can_be_absent();
         Dimension { unit: history.unit(parameter), choices, floor, conditional }
     }
 
