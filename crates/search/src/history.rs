@@ -312,6 +312,11 @@ impl History {
         Rank { class, steps, loss, trial }
     }
 
+    /// The reports of a trial, by rising step.
+    pub(crate) fn reports_of(&self, trial: usize) -> &[Report] {
+        &self.reports[trial]
+    }
+
     /// Orders two finished, ranked trials: the better one is less.
     pub(crate) fn compare(&self, a: usize, b: usize) -> Order {
         self.rank(a).partial_cmp(&self.rank(b)).unwrap_or(Order::Equal)

@@ -10,8 +10,8 @@ mod tpe;
 
 pub use auto::Auto;
 pub use cmaes::CmaEs;
-pub use gp::GaussianProcess;
 pub(crate) use gp::Outlook;
+pub use gp::{FreezeThaw, GaussianProcess, Next};
 pub use grid::{Grid, linear_grid, log_grid};
 pub use mixture::{Mixture, PartialFixed, Switch};
 pub use random::Random;

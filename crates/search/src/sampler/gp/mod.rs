@@ -1,5 +1,6 @@
 //! Bayesian optimisation with a Gaussian process.
 mod acquisition;
+mod freeze;
 mod lbfgs;
 mod linalg;
 mod model;
@@ -13,6 +14,7 @@ use crate::history::{History, State};
 use crate::space::{Domain, Space};
 use crate::stream::Stream;
 use crate::value::Params;
+pub use freeze::{FreezeThaw, Next};
 use model::{Kernel, Model, Points};
 
 /// Bayesian optimisation: models the objective by a Gaussian process and takes the point with the largest expected
@@ -149,7 +151,11 @@ impl GaussianProcess {
     ) -> Option<(Candidate, Conditioned)> {
         let conditioned = self.model(view, history, stream.trial())?;
         let search = Search { view, model: &conditioned.model, best: conditioned.best };
-        let mut top = search.judge(view.candidates(history, stream));
+        let mut top = search.judge(view.candidates(
+            history,
+            &history.ranked()[..history.ranked().len().min(5)],
+            stream,
+        ));
         top.truncate(IMPROVED);
         let climbed = top.into_iter().map(|c| search.climb(c, stream));
         let winner = climbed.max_by(|a, b| a.value.total_cmp(&b.value))?;
@@ -213,8 +219,8 @@ impl<'a> View<'a> {
         View { space, axes: (0..space.len()).filter(varies).collect() }
     }
 
-    /// Places in [0, 1] of all parameters: spread over the space, and around the best trials.
-    fn candidates(&self, history: &History, stream: &mut Stream) -> Vec<Vec<f64>> {
+    /// Places in [0, 1] of all parameters: spread over the space, and around the leading trials.
+    fn candidates(&self, history: &History, leaders: &[u32], stream: &mut Stream) -> Vec<Vec<f64>> {
         let shift = stream.bits();
         let mut units = Vec::with_capacity(SPREAD + NEARBY);
         let mut place = vec![0.0; self.axes.len()];
@@ -224,8 +230,7 @@ impl<'a> View<'a> {
             self.axes.iter().zip(&place).for_each(|(&i, &u)| unit[i] = u);
             units.push(unit);
         }
-        let leaders = &history.ranked()[..history.ranked().len().min(5)];
-        for k in 0..NEARBY {
+        for k in 0..if leaders.is_empty() { 0 } else { NEARBY } {
             let leader = leaders[k % leaders.len()] as usize;
             // Steps from a fifth of the range down to a thousandth, in about two thirds of the parameters.
             let size = 0.2 * 0.005f64.powf(stream.uniform());
@@ -311,17 +316,25 @@ fn standardised(history: &History, ranked: &[u32]) -> (Vec<f64>, f64) {
             (None, State::Pruned) => pruned(t),
             (None, _) => worst,
         })
-        .map(|l| {
-            let z = (l - median) / spread;
-            if z > 0.0 { z.ln_1p() } else { z }
-        })
+        .map(|l| drawn_in((l - median) / spread))
         .collect();
+    let unit = standardise(&mut y);
+    (y, spread * unit)
+}
+
+/// A loss in units of the distance from the best to the median, logarithmic beyond the median.
+fn drawn_in(z: f64) -> f64 {
+    if z > 0.0 { z.ln_1p() } else { z }
+}
+
+/// Shifts and scales to mean 0 and variance 1; returns what one unit was before.
+fn standardise(y: &mut [f64]) -> f64 {
     let n = y.len() as f64;
     let mean = y.iter().sum::<f64>() / n;
     let deviation = (y.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / n).sqrt();
-    let scale = if deviation > 1e-12 { 1.0 / deviation } else { 1.0 };
-    y.iter_mut().for_each(|y| *y = (*y - mean) * scale);
-    (y, spread / scale)
+    let unit = if deviation > 1e-12 { deviation } else { 1.0 };
+    y.iter_mut().for_each(|y| *y = (*y - mean) / unit);
+    unit
 }
 
 /// A candidate: its value, its internal numbers, its places in [0, 1].

@@ -1,0 +1,220 @@
+"""Learning curves of real models for freeze-thaw: records them once, then replays them. See search_curves.rs, and --help.
+
+500 random configurations (7 hyperparameters) of an MLP on scikit-learn's handwritten digits, validation log loss after each
+epoch. Replaying, a method pays for each epoch it asks for; its regret is that of the best value seen so far, in units of the
+gap between the median final value and the best value of all curves.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+SPACE = (
+    "lr=log 1e-5..0.3, alpha=log 1e-7..0.1, batch=log 8..256, units=log 8..128, layers=1..3, "
+    "beta=0.5..0.99, activation=relu|tanh"
+)
+EPOCHS = 27
+
+
+def configurations(count: int) -> list[dict]:
+    rng = np.random.default_rng(0)
+    log = lambda a, b: float(np.exp(rng.uniform(np.log(a), np.log(b))))
+    return [
+        {
+            "lr": log(1e-5, 0.3),
+            "alpha": log(1e-7, 0.1),
+            "batch": int(round(log(8, 256))),
+            "units": int(round(log(8, 128))),
+            "layers": int(rng.integers(1, 4)),
+            "beta": float(rng.uniform(0.5, 0.99)),
+            "activation": ["relu", "tanh"][rng.integers(2)],
+        }
+        for _ in range(count)
+    ]
+
+
+def train(config: dict, seed: int) -> list[float]:
+    from sklearn.datasets import load_digits
+    from sklearn.metrics import log_loss
+    from sklearn.model_selection import train_test_split
+    from sklearn.neural_network import MLPClassifier
+
+    x, y = load_digits(return_X_y=True)
+    x, x_val, y, y_val = train_test_split(x / 16.0, y, test_size=0.4, random_state=0, stratify=y)
+    model = MLPClassifier(
+        hidden_layer_sizes=(config["units"],) * config["layers"],
+        activation=config["activation"],
+        learning_rate_init=config["lr"],
+        alpha=config["alpha"],
+        batch_size=config["batch"],
+        beta_1=config["beta"],
+        random_state=seed,
+    )
+    curve = []
+    for _ in range(EPOCHS):
+        model.partial_fit(x, y, classes=range(10))
+        p = model.predict_proba(x_val)
+        curve.append(float(log_loss(y_val, np.nan_to_num(p, nan=0.1), labels=range(10))))
+    return curve
+
+
+def record(path: Path, count: int) -> list[dict]:
+    warnings.filterwarnings("ignore")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    with path.open("a") as out:
+        for i, config in enumerate(configurations(count)):
+            if i < len(done):
+                continue
+            done.append({"config": config, "curve": train(config, i)})
+            out.write(json.dumps(done[-1]) + "\n")
+            out.flush()
+            if i % 25 == 24:
+                print(f"recorded {i + 1} of {count}", flush=True)
+    return done[:count]
+
+
+class Tape:
+    """Counts epochs and keeps the best value seen after each."""
+
+    def __init__(self, budget: int) -> None:
+        self.best, self.budget = [], budget
+
+    def see(self, value: float) -> bool:
+        self.best.append(min(value, self.best[-1]) if self.best else value)
+        return len(self.best) >= self.budget
+
+
+def nearest(records: list[dict], params: dict, used: set[int]) -> int:
+    """The unused recorded configuration nearest to a suggestion (in the unit cube)."""
+    scale = {"lr": (1e-5, 0.3), "alpha": (1e-7, 0.1), "batch": (8, 256), "units": (8, 128)}
+
+    def place(c: dict) -> np.ndarray:
+        logs = [np.log(c[k] / a) / np.log(b / a) for k, (a, b) in scale.items()]
+        return np.array([*logs, (c["layers"] - 1) / 2, (c["beta"] - 0.5) / 0.49, c["activation"] == "relu"], float)
+
+    here = place(params)
+    distance = [np.inf if i in used else np.sum((here - place(r["config"])) ** 2) for i, r in enumerate(records)]
+    return int(np.argmin(distance))
+
+
+def run_optuna(records: list[dict], budget: int, seed: int, min_resource: int) -> list[float]:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    tape, used = Tape(budget), set()
+    pruner = optuna.pruners.HyperbandPruner(min_resource=min_resource, max_resource=EPOCHS, reduction_factor=3)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
+
+    def objective(trial) -> float:
+        params = {
+            "lr": trial.suggest_float("lr", 1e-5, 0.3, log=True),
+            "alpha": trial.suggest_float("alpha", 1e-7, 0.1, log=True),
+            "batch": trial.suggest_int("batch", 8, 256, log=True),
+            "units": trial.suggest_int("units", 8, 128, log=True),
+            "layers": trial.suggest_int("layers", 1, 3),
+            "beta": trial.suggest_float("beta", 0.5, 0.99),
+            "activation": trial.suggest_categorical("activation", ["relu", "tanh"]),
+        }
+        i = nearest(records, params, used)
+        used.add(i)
+        for epoch, value in enumerate(records[i]["curve"], 1):
+            if tape.see(value):
+                study.stop()
+                return value
+            trial.report(value, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return value
+
+    study.optimize(objective, n_trials=len(records))
+    return tape.best
+
+
+def run_lehr(server: str, records: list[dict], budget: int, seed: int) -> list[float]:
+    """The server says `start VALUES…` or `advance TRIAL`; it is told each value."""
+    process = subprocess.Popen(
+        [server, "--serve", str(seed), str(EPOCHS), SPACE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    names = [item.split("=")[0].strip() for item in SPACE.split(",")]
+    tape, used, curves = Tape(budget), set(), []
+    while True:
+        answer = process.stdout.readline().split()
+        if not answer:
+            sys.exit("the server stopped")
+        if answer[0] == "start":
+            values = [v if n == "activation" else float(v) for n, v in zip(names, answer[1:])]
+            i = nearest(records, dict(zip(names, values)), used)
+            used.add(i)
+            curves.append(iter(records[i]["curve"]))
+            c = records[i]["config"]
+            # The recorded neighbour is what was run, so it is what the history gets.
+            process.stdin.write(" ".join(str(c[n]) for n in names) + "\n")
+            trial = len(curves) - 1
+        else:
+            trial = int(answer[1])
+        value = next(curves[trial])
+        process.stdin.write(f"{value!r}\n")
+        process.stdin.flush()
+        if tape.see(value):
+            process.kill()
+            return tape.best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--server", help="the program that serves our method")
+    parser.add_argument("--count", default=500, type=int)
+    parser.add_argument("--seeds", default=20, type=int)
+    parser.add_argument("--curves", default="lehr-out/search-curves.jsonl", help="recorded curves; made if absent")
+    parser.add_argument("--record-only", action="store_true")
+    args = parser.parse_args()
+    started = time.time()
+    records = record(Path(args.curves), args.count)
+    if args.record_only:
+        return
+    best = min(min(r["curve"]) for r in records)
+    scale = float(np.median([r["curve"][-1] for r in records])) - best
+    budgets = [5 * EPOCHS, 10 * EPOCHS, 20 * EPOCHS]
+    methods = {
+        "lehr:freeze-thaw": lambda s: run_lehr(args.server, records, budgets[-1], s),
+        "optuna:tpe+hyperband(1)": lambda s: run_optuna(records, budgets[-1], s, 1),
+        "optuna:tpe+hyperband(3)": lambda s: run_optuna(records, budgets[-1], s, 3),
+    }
+    regret = {}
+    for name, run in methods.items():
+        tapes = np.array([run(seed) for seed in range(args.seeds)])
+        regret[name] = (tapes[:, [b - 1 for b in budgets]] - best) / scale
+    rng = np.random.default_rng(0)
+    print(f"{len(records)} curves of {EPOCHS} epochs, {args.seeds} seeds; normalised regret of the best value seen")
+    for name, r in regret.items():
+        cells = []
+        for k, b in enumerate(budgets):
+            draws = [rng.choice(r[:, k], len(r)).mean() for _ in range(2000)]
+            low, high = np.percentile(draws, [2.5, 97.5])
+            cells.append(f"{b // EPOCHS} runs: {r[:, k].mean():.4f} [{low:.4f}, {high:.4f}]")
+        print(f"  {name:<24} " + "   ".join(cells))
+    ours = regret["lehr:freeze-thaw"]
+    for name, r in regret.items():
+        if name != "lehr:freeze-thaw":
+            cells = []
+            for k, b in enumerate(budgets):
+                draws = []
+                for _ in range(2000):
+                    i = rng.integers(len(r), size=len(r))
+                    draws.append(ours[i, k].mean() / max(r[i, k].mean(), 1e-12))
+                low, high = np.percentile(draws, [2.5, 97.5])
+                ratio = ours[:, k].mean() / max(r[:, k].mean(), 1e-12)
+                cells.append(f"{b // EPOCHS} runs: {ratio:.2f} [{low:.2f}, {high:.2f}]")
+            print(f"  ours / {name:<17} " + "   ".join(cells))
+    print(f"took {(time.time() - started) / 60:.1f} min")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,383 @@
+//! Freeze-thaw: many trials open at once, advanced one report at a time.
+use super::model::{Kernel, Model, Points};
+use super::{MOST_FITTED, View, thin};
+use crate::error::SearchError;
+use crate::history::{History, Key, Report, State};
+use crate::sampler::{Sampler, Sobol, check_match};
+use crate::space::Space;
+use crate::stream::Stream;
+use crate::value::Params;
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// Start a trial with these parameters and run it to its first report.
+    Start(Params),
+    /// Take up this pending trial and run it to its next report.
+    Advance(usize),
+}
+
+/// Freeze-thaw: decides after every report which trial to advance by one more, or whether to start a new one.
+///
+/// It extrapolates learning curves: a Gaussian process over parameters and step predicts where each open curve, and each
+/// curve that is not begun, would stand at the last step, and the one with the largest expected improvement there over the
+/// best value that was really reached, per step that is left to pay, is advanced. Before that, the common shape is taken out of the curves: the median change from each reported step to the next
+/// over the trials that have both, so that the process has to explain only how trials differ.
+///
+/// For objectives whose reports are comparable from trial to trial ([`Key::COMPARABLE`]): a constant rate, or epochs that
+/// are declared comparable. Other reports are not looked at; if there are only such, open trials are run to their end one
+/// after the other. With schedules that anneal, use budgets that are horizons instead.
+///
+/// A trial stays pending while it is paused. It is finished by the caller: complete at the last step, pruned when the study
+/// ends. Diverged trials count as the worst, failed ones are ignored; a pending trial whose last report is NaN or infinite in
+/// the bad direction is never advanced.
+///
+/// Cost: as [`super::GaussianProcess`] with 300 reports, whatever the number of trials.
+/// Source: Swersky, Snoek and Adams, "Freeze-thaw Bayesian optimization", 2014, with a product kernel as in Wistuba et al.
+/// (DyHPO), NeurIPS 2022.
+#[derive(Debug, Clone)]
+pub struct FreezeThaw {
+    last_step: u64,
+    startup: usize,
+}
+
+/// Reports that the model holds at most.
+const MOST_REPORTS: usize = 300;
+/// New points that are judged beside the open trials.
+const FRESH: usize = 96;
+
+impl FreezeThaw {
+    /// Trials that run to `last_step` (at least 1).
+    pub fn new(last_step: u64) -> Result<Self, SearchError> {
+        if last_step < 1 {
+            return Err(SearchError::setting("freeze-thaw", "a trial needs at least one step"));
+        }
+        Ok(FreezeThaw { last_step, startup: 8 })
+    }
+
+    /// How many trials are started before curves are compared (default 8).
+    pub fn startup(mut self, trials: usize) -> Self {
+        self.startup = trials.max(2);
+        self
+    }
+
+    /// What to do next. `busy` are the pending trials that a worker is running now: they are not advanced, but what they
+    /// reported counts.
+    ///
+    /// The answer depends only on the arguments, as for a [`Sampler`]; give each decision a stream of its own
+    /// (number the decisions, not the trials).
+    pub fn choose(
+        &self,
+        space: &Space,
+        history: &History,
+        busy: &[usize],
+        stream: &mut Stream,
+    ) -> Result<Next, SearchError> {
+        check_match(space, history)?;
+        let open: Vec<usize> =
+            (0..history.len()).filter(|&t| self.is_open(history, t) && !busy.contains(&t)).collect();
+        let curves = Curves::new(history, self.last_step);
+        if curves.trials.is_empty()
+            && let Some(&t) = open.iter().find(|&&t| !history.reports_of(t).is_empty())
+        {
+            return Ok(Next::Advance(t));
+        }
+        if history.len() < self.startup || space.free().is_empty() {
+            return self.fresh(space, history);
+        }
+        if let Some(&t) = open.iter().find(|&&t| history.reports_of(t).is_empty()) {
+            return Ok(Next::Advance(t));
+        }
+        match self.model(space, history, &curves) {
+            Some((model, best)) => self.judge(space, history, &open, &curves, (&model, best), stream),
+            None => self.fresh(space, history),
+        }
+    }
+
+    /// Whether a pending trial can still be advanced with profit.
+    fn is_open(&self, history: &History, trial: usize) -> bool {
+        let fine = |r: &Report| {
+            let loss = history.loss(r.value);
+            r.step < self.last_step && !loss.is_nan() && loss < f64::INFINITY
+        };
+        history.states()[trial] == State::Pending && history.reports_of(trial).last().is_none_or(fine)
+    }
+
+    fn fresh(&self, space: &Space, history: &History) -> Result<Next, SearchError> {
+        let mut stream = Stream::for_trial(0, history.len() as u64);
+        Ok(Next::Start(Sobol::default().suggest(space, history, &mut stream)?))
+    }
+
+    fn model(&self, space: &Space, history: &History, curves: &Curves) -> Option<(Model, f64)> {
+        let view = View::new(space);
+        let mut categorical = view.categorical();
+        categorical.push(false);
+        let seen = curves.observations(&view, history, MOST_REPORTS)?;
+        let few = curves.observations(&view, history, MOST_FITTED)?;
+        let kernel = Kernel::new(categorical).fit(&few.points, &few.y);
+        Some((Model::new(kernel, seen.points, &seen.y)?, seen.best))
+    }
+
+    fn judge(
+        &self,
+        space: &Space,
+        history: &History,
+        open: &[usize],
+        curves: &Curves,
+        (model, best): (&Model, f64),
+        stream: &mut Stream,
+    ) -> Result<Next, SearchError> {
+        let view = View::new(space);
+        let mut at_end = Points::new(view.axes.len() + 1);
+        for &t in open {
+            let mut x = view.point(history, t as u32);
+            x.push(1.0);
+            at_end.push(&x);
+        }
+        let leaders: Vec<u32> = curves.trials.iter().take(5).map(|t| t.0).collect();
+        let mut fresh = Vec::new();
+        for unit in view.candidates(history, &leaders, stream).into_iter().step_by(6).take(FRESH) {
+            let (raw, mut x) = view.settle(&unit);
+            if space.allows(&raw) {
+                x.push(1.0);
+                at_end.push(&x);
+                fresh.push(raw);
+            }
+        }
+        // Improvement per step that is left to pay for it.
+        let mut values = model.log_improvements(&at_end, best);
+        for (i, value) in values.iter_mut().enumerate() {
+            let done = open.get(i).and_then(|&t| history.reports_of(t).last()).map_or(0, |r| r.step);
+            *value -= (self.last_step.saturating_sub(done).max(1) as f64).ln();
+        }
+        let winner = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]));
+        match winner {
+            Some(i) if i < open.len() => Ok(Next::Advance(open[i])),
+            Some(i) => Ok(Next::Start(space.params(&fresh[i - open.len()]))),
+            None => self.fresh(space, history),
+        }
+    }
+}
+
+/// Comparable reports of all trials that say something, with the common shape of the curves.
+struct Curves {
+    /// Numbers of the trials, best last loss first, with their comparable reports as (step, loss).
+    trials: Vec<(u32, Vec<(u64, f64)>)>,
+    /// What is left to fall from a step to the last one, by rising step.
+    remaining: Vec<(u64, f64)>,
+    last_step: u64,
+}
+
+impl Curves {
+    fn new(history: &History, last_step: u64) -> Curves {
+        let mut trials: Vec<(u32, Vec<(u64, f64)>)> = Vec::new();
+        let mut worst = f64::NEG_INFINITY;
+        for t in 0..history.len() {
+            let comparable =
+                history.reports_of(t).iter().filter(|r| r.key == Key::COMPARABLE && !r.value.is_nan());
+            let curve: Vec<(u64, f64)> = comparable.map(|r| (r.step, history.loss(r.value))).collect();
+            if !curve.is_empty() && history.states()[t] != State::Failed {
+                worst = curve.iter().map(|c| c.1).filter(|l| l.is_finite()).fold(worst, f64::max);
+                trials.push((t as u32, curve));
+            }
+        }
+        for (t, curve) in &mut trials {
+            let diverged = history.states()[*t as usize] == State::Diverged;
+            let last = curve.len() - 1;
+            for (k, (_, loss)) in curve.iter_mut().enumerate() {
+                if *loss == f64::INFINITY || (diverged && k == last) {
+                    *loss = worst;
+                }
+                *loss = loss.max(-1e300);
+            }
+        }
+        if worst == f64::NEG_INFINITY {
+            trials.clear();
+        }
+        let remaining = Self::shape(&trials, last_step);
+        let end = |curve: &[(u64, f64)]| curve.last().map_or(f64::INFINITY, |&(s, l)| l + at(&remaining, s));
+        trials.sort_by(|a, b| end(&a.1).total_cmp(&end(&b.1)).then(a.0.cmp(&b.0)));
+        Curves { trials, remaining, last_step }
+    }
+
+    /// Cumulates the median changes between neighbouring steps, from the last step backwards.
+    fn shape(trials: &[(u32, Vec<(u64, f64)>)], last_step: u64) -> Vec<(u64, f64)> {
+        let mut changes: std::collections::BTreeMap<u64, Vec<f64>> = std::collections::BTreeMap::new();
+        for (_, curve) in trials {
+            for pair in curve.windows(2) {
+                // Per step, so that unevenly spaced reports count alike.
+                let steps = (pair[1].0 - pair[0].0) as f64;
+                changes.entry(pair[0].0).or_default().push((pair[1].1 - pair[0].1) / steps);
+            }
+        }
+        let mut slopes: Vec<(u64, f64)> = Vec::with_capacity(changes.len());
+        for (step, mut slope) in changes {
+            slope.sort_unstable_by(f64::total_cmp);
+            slopes.push((step, slope[slope.len() / 2].min(0.0)));
+        }
+        let mut remaining = Vec::with_capacity(slopes.len());
+        let (mut sum, mut to) = (0.0, last_step);
+        // Beyond the last step that two trials have seen, slopes are taken to fall as 1/step.
+        if let Some(&(step, slope)) = slopes.last().filter(|s| s.0 < last_step) {
+            let from = (step + 1).min(last_step).max(1) as f64;
+            sum += slope * from * (last_step as f64 / from).ln();
+            to = (step + 1).min(last_step);
+        }
+        for &(step, slope) in slopes.iter().rev() {
+            sum += slope * to.saturating_sub(step) as f64;
+            to = step;
+            remaining.push((step, sum));
+        }
+        remaining.reverse();
+        remaining
+    }
+
+    /// At most `most` reports: of each trial its last one, then
+    /// those at half of its steps, a quarter …; trials that stand worse give way first.
+    fn observations(&self, view: &View, history: &History, most: usize) -> Option<Seen> {
+        let mut chosen: Vec<(u32, u64, f64)> = Vec::new();
+        let mut order: Vec<u32> = (0..self.trials.len() as u32).collect();
+        thin(&mut order, most, most / 2);
+        for level in 0..4 {
+            for &i in &order {
+                let (t, curve) = &self.trials[i as usize];
+                let k = (curve.len() >> level).max(1) - 1;
+                let repeated = level > 0 && k == (curve.len() >> (level - 1)).max(1) - 1;
+                if chosen.len() < most && !repeated {
+                    chosen.push((*t, curve[k].0, curve[k].1 + at(&self.remaining, curve[k].0)));
+                }
+            }
+        }
+        let mut sorted: Vec<f64> = chosen.iter().map(|c| c.2).collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let (&first, median) = (sorted.first()?, sorted[sorted.len() / 2]);
+        let spread = (median - first).max(1e-12 * median.abs()).max(f64::MIN_POSITIVE);
+        let mut points = Points::new(view.axes.len() + 1);
+        let mut y = Vec::with_capacity(chosen.len());
+        let scale = (self.last_step as f64).ln_1p();
+        for (t, step, loss) in chosen {
+            let mut x = view.point(history, t);
+            x.push(((step as f64).ln_1p() / scale).min(1.0));
+            points.push(&x);
+            y.push(super::drawn_in((loss - median) / spread));
+        }
+        let mean = y.iter().sum::<f64>() / y.len() as f64;
+        let unit = super::standardise(&mut y);
+        let reached =
+            self.trials.iter().flat_map(|(_, curve)| curve).map(|c| c.1).fold(f64::INFINITY, f64::min);
+        let best = (super::drawn_in((reached - median) / spread) - mean) / unit;
+        Some(Seen { points, y, best })
+    }
+}
+
+/// Reports as the model sees them: parameters and step, standardised values, and the best loss that was really reached.
+struct Seen {
+    points: Points,
+    y: Vec<f64>,
+    best: f64,
+}
+
+/// What is left to fall from a step on.
+fn at(remaining: &[(u64, f64)], step: u64) -> f64 {
+    let i = remaining.partition_point(|r| r.0 <= step);
+    match (i.checked_sub(1).map(|i| remaining[i]), remaining.get(i)) {
+        (Some((s, r)), _) if s == step => r,
+        // Between two steps: linear.
+        (Some((a, ra)), Some(&(b, rb))) => ra + (rb - ra) * (step - a) as f64 / (b - a) as f64,
+        (None, Some(&(_, r))) => r,
+        _ => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Direction, Outcome};
+
+    const STEPS: u64 = 20;
+
+    /// A learning curve that falls towards a level that depends on the parameters, at a rate that does too.
+    fn curve(params: &Params, step: u64) -> f64 {
+        let (x, y) = (params.float("x").unwrap(), params.float("y").unwrap());
+        let level = (x - 0.3).powi(2) + (y - 0.8).powi(2);
+        level + (2.0 + x) * (step as f64).powf(-0.7 - 0.5 * y)
+    }
+
+    fn run(budget: usize, direction: Direction) -> (History, Vec<Next>) {
+        let space: Space = "x=0.0..1.0, y=0.0..1.0".parse().unwrap();
+        let sign = if direction == Direction::Minimize { 1.0 } else { -1.0 };
+        let mut history = History::new(space.clone(), direction);
+        let method = FreezeThaw::new(STEPS).unwrap();
+        let mut log = Vec::new();
+        for n in 0..budget {
+            let next = method.choose(&space, &history, &[], &mut Stream::for_trial(1, n as u64)).unwrap();
+            let trial = match &next {
+                Next::Start(params) => history.start(params).unwrap(),
+                Next::Advance(trial) => *trial,
+            };
+            let step = history.reports_of(trial).len() as u64 + 1;
+            let value = sign * curve(&history.trial(trial).unwrap().params(), step);
+            history.report(trial, Report { step, value, key: Key::COMPARABLE }).unwrap();
+            if step == STEPS {
+                history.finish(trial, Outcome::Complete(value)).unwrap();
+            }
+            log.push(next);
+        }
+        (history, log)
+    }
+
+    #[test]
+    fn spends_steps_where_they_pay() {
+        // Seven full runs' worth of steps.
+        let (history, log) = run(7 * STEPS as usize, Direction::Minimize);
+        let best = history.best().expect("no trial was run to its end");
+        let level =
+            |p: &Params| (p.float("x").unwrap() - 0.3).powi(2) + (p.float("y").unwrap() - 0.8).powi(2);
+        assert!(level(&best.params()) < 0.05, "{}", best.params());
+        let full = history.trials().filter(|t| t.reports().len() as u64 == STEPS).count();
+        assert!(history.len() > 10, "{} trials, {full} of them whole", history.len());
+        // Trials are left and taken up again.
+        let advances: Vec<usize> =
+            log.iter().filter_map(|n| if let Next::Advance(t) = n { Some(*t) } else { None }).collect();
+        assert!(advances.windows(2).any(|w| w[1] < w[0]), "{advances:?}");
+        // Depends on its arguments alone, and on the direction only as it must.
+        assert_eq!(run(40, Direction::Minimize).1, log[..40]);
+        assert_eq!(run(40, Direction::Maximize).1, log[..40]);
+    }
+
+    #[test]
+    fn busy_diverged_and_incomparable_trials() {
+        let space: Space = "x=0.0..1.0, y=0.0..1.0".parse().unwrap();
+        let (mut history, _) = run(40, Direction::Minimize);
+        let method = FreezeThaw::new(STEPS).unwrap();
+        let open: Vec<usize> = history.pending().iter().map(|&t| t as usize).collect();
+        let next = method.choose(&space, &history, &open, &mut Stream::for_trial(1, 40)).unwrap();
+        assert!(matches!(next, Next::Start(_)), "all are busy: {next:?}");
+        for &t in &open {
+            let step = history.reports_of(t).len() as u64 + 1;
+            history.report(t, Report { step, value: f64::NAN, key: Key::COMPARABLE }).unwrap();
+        }
+        let next = method.choose(&space, &history, &[], &mut Stream::for_trial(1, 40)).unwrap();
+        assert!(matches!(next, Next::Start(_)), "all have diverged: {next:?}");
+        // Reports that compare with nothing: the open trial is run on.
+        let mut history = History::new(space.clone(), Direction::Minimize);
+        for number in 0..3 {
+            let next = method.choose(&space, &history, &[], &mut Stream::for_trial(1, number)).unwrap();
+            match next {
+                Next::Start(params) => assert_eq!((number, history.start(&params).unwrap()), (0, 0)),
+                Next::Advance(t) => assert_eq!(t, 0),
+            }
+            history.report(0, Report { step: number + 1, value: 1.0, key: Key(7) }).unwrap();
+        }
+        assert!(FreezeThaw::new(0).is_err());
+        for (value, outcome) in
+            [(f64::INFINITY, Outcome::Diverged), (1e300, Outcome::Pruned), (-1e300, Outcome::Failed)]
+        {
+            let (mut history, _) = run(30, Direction::Minimize);
+            let t = history.pending()[0] as usize;
+            history.report(t, Report { step: 19, value, key: Key::COMPARABLE }).unwrap();
+            history.finish(t, outcome).unwrap();
+            assert!(method.choose(&space, &history, &[], &mut Stream::for_trial(1, 40)).is_ok());
+        }
+    }
+}
