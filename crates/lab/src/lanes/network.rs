@@ -272,6 +272,18 @@ fn sum_rows<S: Simd>(simd: S, delta: &[S::f32s], rows: usize, place: Place, sums
     }
 }
 
+/// What the last layer gave.
+#[inline(always)]
+fn outputs<'a, S: Simd>(
+    activations: &'a mut [Buffer],
+    layers: &[Shelf],
+    outputs: usize,
+    vectors: usize,
+) -> Outputs<'a, S::f32s> {
+    let values = activations.last_mut().map(Buffer::vectors_mut::<S>).unwrap_or_default();
+    Outputs { values, stride: layers.last().map_or(1, |l| l.place.stride), outputs, vectors }
+}
+
 struct Train<'a, 'u, S: Simd> {
     network: &'a mut Network<S>,
     data: &'a Dataset,
@@ -291,15 +303,9 @@ impl<S: Simd> NullaryFnOnce for Train<'_, '_, S> {
         let share = 1.0 / rows.len() as f32;
         let loss = network.loss.vectors_mut::<S>();
         loss.fill(simd.splat_f32s(0.0));
-        if let (Some(outputs), Some(shelf)) = (network.activations.last_mut(), network.layers.last()) {
-            let mut outputs = Outputs {
-                values: outputs.vectors_mut::<S>(),
-                stride: shelf.place.stride,
-                outputs: network.outputs,
-                vectors: network.vectors,
-            };
-            loss_and_delta(simd, &mut outputs, &network.labels, share, loss);
-        }
+        let mut outputs =
+            outputs::<S>(&mut network.activations, &network.layers, network.outputs, network.vectors);
+        loss_and_delta(simd, &mut outputs, &network.labels, share, loss);
         for sum in loss {
             *sum = simd.mul_f32s(*sum, simd.splat_f32s(share));
         }
@@ -341,14 +347,8 @@ impl<S: Simd> NullaryFnOnce for Look<'_, S> {
         let (loss, right) = (network.loss.vectors_mut::<S>(), network.right.vectors_mut::<S>());
         loss.fill(simd.splat_f32s(0.0));
         right.fill(simd.splat_f32s(0.0));
-        if let (Some(outputs), Some(shelf)) = (network.activations.last_mut(), network.layers.last()) {
-            let mut outputs = Outputs {
-                values: outputs.vectors_mut::<S>(),
-                stride: shelf.place.stride,
-                outputs: network.outputs,
-                vectors: network.vectors,
-            };
-            loss_and_hits(simd, &mut outputs, &network.labels, loss, right);
-        }
+        let mut outputs =
+            outputs::<S>(&mut network.activations, &network.layers, network.outputs, network.vectors);
+        loss_and_hits(simd, &mut outputs, &network.labels, loss, right);
     }
 }
