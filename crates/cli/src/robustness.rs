@@ -2,12 +2,13 @@
 
 use clap::Args;
 use lehr::robustness::{Columns, GroupRobustness, Measured, Options, measure, read_csv};
+use lehr::sweep::Sweep;
 use lehr_report::number::{loss as loss_text, significant};
 use lehr_report::{Align, Axis, Figure, Mark, Place, Series, Table};
 use lehr_schedule::{Horizon, Schedule};
 use lehr_theory::{GridRatio, HorizonExponent, Rates, Ratio};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 use crate::output;
@@ -64,7 +65,7 @@ pub struct Robustness {
 
 #[derive(Serialize)]
 struct Answer {
-    file: String,
+    runs: String,
     schedules: Vec<Entry>,
     refused: Vec<lehr::robustness::Refused>,
     transfers: Vec<Pair>,
@@ -117,10 +118,37 @@ pub fn run(args: &Robustness) -> Result<(), Failure> {
         seed: args.seed.clone(),
     };
     let sweep = read_csv(&args.file, &columns).map_err(Failure::usage)?;
-    let options = Options { noise: args.noise, epsilon: args.epsilon, ratios: args.grid.clone() };
-    let Measured { schedules, refused } = measure(&sweep, &options).map_err(Failure::usage)?;
-    let specs = specs(&args.spec)?;
-    for (name, _) in &specs {
+    let request = Request {
+        what: args.file.display().to_string(),
+        options: Options { noise: args.noise, epsilon: args.epsilon, ratios: args.grid.clone() },
+        specs: specs(&args.spec)?,
+        steps: args.steps,
+        plot: args.plot.as_deref(),
+        json: args.json.then_some("lehr.robustness/1"),
+    };
+    present(&sweep, &request)
+}
+
+/// What is asked of a sweep, and how it is shown.
+pub struct Request<'a> {
+    /// Where the runs come from.
+    pub what: String,
+    /// How they are measured.
+    pub options: Options,
+    /// Specs of schedules that go by other names.
+    pub specs: Vec<(String, String)>,
+    /// Updates of the runs.
+    pub steps: u64,
+    /// Where the picture goes.
+    pub plot: Option<&'a Path>,
+    /// The schema of the JSON that is printed instead of text.
+    pub json: Option<&'static str>,
+}
+
+/// Measures a sweep, holds the theory beside it and prints.
+pub fn present(sweep: &Sweep, request: &Request<'_>) -> Result<(), Failure> {
+    let Measured { schedules, refused } = measure(sweep, &request.options).map_err(Failure::usage)?;
+    for (name, _) in &request.specs {
         if !schedules.iter().any(|group| group.schedule == *name) {
             let names: Vec<&str> = schedules.iter().map(|group| group.schedule.as_str()).collect();
             return Err(Failure::usage(format!("--spec names '{name}'; the sweep has {}", names.join(", "))));
@@ -129,25 +157,28 @@ pub fn run(args: &Robustness) -> Result<(), Failure> {
     let entries: Vec<Entry> = schedules
         .into_iter()
         .map(|measured| {
-            let named =
-                specs.iter().find(|(name, _)| *name == measured.schedule).map(|(_, spec)| spec.as_str());
-            let theory = theory(&measured, named, args.steps)?;
+            let mut specs = request.specs.iter();
+            let named = specs.find(|(name, _)| *name == measured.schedule).map(|(_, spec)| spec.as_str());
+            let theory = theory(&measured, named, request.steps)?;
             Ok(Entry { measured, theory })
         })
         .collect::<Result<_, Failure>>()?;
     let answer = Answer {
-        file: args.file.display().to_string(),
+        runs: request.what.clone(),
         transfers: pairs(&entries)?,
         schedules: entries,
         refused,
-        steps: args.steps,
+        steps: request.steps,
         caveats: CAVEATS.to_vec(),
     };
     let figure = picture(&answer);
-    if let Some(path) = &args.plot {
+    if let Some(path) = request.plot {
         lehr_report::save(&figure, path).map_err(Failure::failed)?;
     }
-    if args.json { output::json("lehr.robustness/1", &answer) } else { human(&answer, &figure) }
+    match request.json {
+        Some(schema) => output::json(schema, &answer),
+        None => human(&answer, &figure),
+    }
 }
 
 fn specs(pairs: &[String]) -> Result<Vec<(String, String)>, Failure> {
@@ -220,7 +251,7 @@ fn pairs(entries: &[Entry]) -> Result<Vec<Pair>, Failure> {
 
 fn picture(answer: &Answer) -> Figure {
     let mut figure = Figure::new("loss above the best, against the peak rate")
-        .subtitle(answer.file.clone())
+        .subtitle(answer.runs.clone())
         .x(Axis::log("peak rate"))
         .y(Axis::linear("final loss"));
     let best = answer.schedules.iter().map(|entry| entry.measured.best_loss).fold(f64::INFINITY, f64::min);
@@ -286,11 +317,12 @@ fn human(answer: &Answer, figure: &Figure) -> Result<(), Failure> {
     let columns = u16::try_from(output::width()).unwrap_or(100).min(110);
     let mut text = format!(
         "{}\n\n{}\n{}\n{}",
-        answer.file,
+        answer.runs,
         table.text(),
         lehr_report::terminal(figure, columns, 18, output::color()),
         regrets(answer),
     );
+    text += &too_high(answer);
     if !answer.transfers.is_empty() {
         let mut table = Table::new([("from", Align::Left), ("to", Align::Left)].into_iter().chain([
             ("best rate found ×", Align::Right),
@@ -330,6 +362,31 @@ fn human(answer: &Answer, figure: &Figure) -> Result<(), Failure> {
         text += &format!("- {caveat}\n");
     }
     output::text(&text)
+}
+
+/// The table of rates too high.
+fn too_high(answer: &Answer) -> String {
+    let mut rhos: Vec<f64> =
+        answer.schedules.iter().flat_map(|entry| &entry.measured.too_high).map(|excess| excess.rho).collect();
+    rhos.sort_by(f64::total_cmp);
+    rhos.dedup();
+    if rhos.is_empty() {
+        return String::new();
+    }
+    let mut columns = vec![("schedule".to_owned(), Align::Left)];
+    columns.extend(rhos.iter().map(|&rho| (format!("×{}", significant(rho, 3)), Align::Right)));
+    let mut table = Table::new(columns);
+    for Entry { measured, .. } in &answer.schedules {
+        let mut cells = vec![measured.schedule.clone()];
+        cells.extend(rhos.iter().map(
+            |rho| match measured.too_high.iter().find(|excess| excess.rho == *rho) {
+                None => "–".to_owned(),
+                Some(excess) => excess.excess.map_or("diverges".to_owned(), |excess| format!("{excess:.4}")),
+            },
+        ));
+        table.row(cells);
+    }
+    format!("\nLoss above the best where the rate is too high by a factor\n{}", table.text())
 }
 
 /// The table of coarse grids.

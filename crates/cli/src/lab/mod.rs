@@ -1,6 +1,7 @@
 //! `lehr lab`: is the theory true?
 
 mod rates;
+mod robustness;
 
 use clap::{Args, Subcommand};
 
@@ -16,11 +17,13 @@ pub struct Lab {
 #[derive(Subcommand)]
 enum Command {
     Rates(rates::Rates),
+    Robustness(robustness::Robustness),
 }
 
 /// Runs one of the experiments.
 pub fn run(args: &Lab) -> Result<(), Failure> {
     match &args.command {
         Command::Rates(args) => rates::run(args),
+        Command::Robustness(args) => robustness::run(args),
     }
 }

@@ -64,12 +64,24 @@ pub struct GroupRobustness {
     pub safe: Safe,
     /// Regret against the coarseness of the grid, as far as the sweep's rates allow.
     pub regrets: Vec<Regret>,
+    /// What a rate too high costs: loss at ρ times the best rate above the loss at the best, between the sweep's
+    /// rates in a straight line of log rate. As far as the sweep goes.
+    pub too_high: Vec<Excess>,
     /// The largest factor of a coarse grid that the sweep can judge.
     pub judged_up_to: f64,
     /// Rates at which runs diverged.
     pub diverged: Vec<Divergence>,
     /// What a reader has to know beside the numbers.
     pub caveats: Vec<String>,
+}
+
+/// The cost of a rate that is too high.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Excess {
+    /// Rate over the best rate.
+    pub rho: f64,
+    /// Loss above that of the best rate; `None` where a run diverged.
+    pub excess: Option<f64>,
 }
 
 /// A group that cannot be analysed.
@@ -155,6 +167,9 @@ fn group_of(group: &Group, options: &Options) -> Result<GroupRobustness, String>
     let high = (best + 1..means.len()).take_while(safe).last().unwrap_or(best);
     let regrets: Vec<Regret> =
         options.ratios.iter().filter_map(|&ratio| regret(&rates, &losses, ratio)).collect();
+    let center = optimum_rate(&rates, &means, best);
+    let too_high =
+        options.ratios.iter().filter_map(|&rho| excess(&rates, &means, best, rho, center)).collect();
     let edge = match best {
         0 => Some(Edge::Low),
         _ if best + 1 == means.len() => Some(Edge::High),
@@ -214,10 +229,26 @@ fn group_of(group: &Group, options: &Options) -> Result<GroupRobustness, String>
         },
         judged_up_to: regrets.iter().map(|regret| regret.ratio).fold(1.0, f64::max),
         regrets,
+        too_high,
         diverged: diverged.filter(|cell| cell.diverged > 0).collect(),
         caveats,
         rates,
     })
+}
+
+/// The best rate: between the points where a quadratic can tell.
+fn optimum_rate(rates: &[f64], means: &[f64], best: usize) -> f64 {
+    fit(rates, means, None).map_or(rates[best], |optimum| optimum.rate)
+}
+
+/// Loss at ρ·center above the best, from the two rates around it; nothing where the sweep does not reach.
+fn excess(rates: &[f64], means: &[f64], best: usize, rho: f64, center: f64) -> Option<Excess> {
+    let wanted = rho * center;
+    let above = rates.iter().position(|&rate| rate >= wanted * (1.0 - 1e-9))?;
+    let below = above.checked_sub(1)?;
+    let share = (wanted / rates[below]).ln() / (rates[above] / rates[below]).ln();
+    let loss = means[below] + share * (means[above] - means[below]);
+    Some(Excess { rho, excess: loss.is_finite().then_some(loss - means[best]) })
 }
 
 /// Standard deviation of one run, from differences to the best rate's runs with the same seed, over its neighbours.

@@ -1,0 +1,155 @@
+//! `lehr lab robustness`: what a coarse grid of rates costs under each schedule, trained.
+
+use clap::Args;
+use lehr::lab::data::read_libsvm;
+use lehr::lab::{Model, Optimizer, Task, TrainPlan};
+use lehr::robustness::{Experiment, Options, synthetic};
+use lehr_schedule::Schedule;
+use std::path::PathBuf;
+
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::robustness::{Request, present};
+
+/// What a coarse grid of rates costs under each schedule: trained on a fine grid with several seeds
+///
+/// Logistic regression on made data, in the manner of Attia and Koren, or a model on data of your own. Rates are
+/// selected on some seeds and judged on the others; the loss is that of all training rows, which the theory speaks of.
+#[derive(Args)]
+pub struct Robustness {
+    /// LIBSVM file to train on [default: made data]
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// LIBSVM file to validate on [default: a fifth of the data]
+    #[arg(long, value_name = "FILE", requires = "data")]
+    validation: Option<PathBuf>,
+    /// logistic, softmax, or mlp:64,64
+    #[arg(long, default_value = "logistic")]
+    model: Model,
+    /// sgd, momentum, nesterov, adam or adamw
+    #[arg(long, default_value = "sgd")]
+    optimizer: Optimizer,
+    /// Schedules, separated by semicolons
+    #[arg(long, value_name = "'A; B'", default_value = SCHEDULES)]
+    schedules: String,
+    /// Updates of each run
+    #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
+    /// Examples per update
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    batch: usize,
+    /// Lowest peak rate [default: by optimizer]
+    #[arg(long, value_name = "LR", allow_negative_numbers = true)]
+    low: Option<f64>,
+    /// Highest peak rate [default: by optimizer]
+    #[arg(long, value_name = "LR", allow_negative_numbers = true)]
+    high: Option<f64>,
+    /// Peak rates of the fine grid
+    #[arg(long, value_name = "N", default_value_t = 33, value_parser = clap::value_parser!(u64).range(3..=1000))]
+    points: u64,
+    /// Seeds
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    seeds: u64,
+    /// First seed; also that of the made data
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Factors between neighbours of the coarse grids
+    #[arg(
+        long,
+        value_name = "R,…",
+        value_delimiter = ',',
+        default_value = "2,3,5,10,30,100",
+        allow_negative_numbers = true
+    )]
+    grid: Vec<f64>,
+    /// Judge by the validation loss instead
+    #[arg(long)]
+    held_out: bool,
+    /// Threads [default: all]; the results do not depend on it
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Save the picture; the ending says how: .svg or .png
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+const SCHEDULES: &str = "constant; inverse-sqrt timescale 1%; linear; cosine; poly power 2; step at 50% 75% by 0.1; \
+     restarts every 33.4%; constant, linear 20%";
+
+/// Rows and columns of the made data, and the share of its labels that are turned around.
+const MADE: (usize, usize, f64) = (10_000, 50, 0.1);
+
+/// Trains, measures and prints.
+pub fn run(args: &Robustness) -> Result<(), Failure> {
+    let (task, name) = task(args)?;
+    let adaptive = matches!(args.optimizer, Optimizer::Adam(_) | Optimizer::AdamW(_));
+    let (low, high) = if adaptive { (1e-5, 10.0) } else { (1e-2, 1e4) };
+    let (low, high) = (args.low.unwrap_or(low), args.high.unwrap_or(high));
+    if !(low > 0.0 && high > low && high.is_finite()) {
+        return Err(Failure::usage(format!("rates from {low} to {high}: the range must rise from above 0")));
+    }
+    let ratio = (high / low).ln() / (args.points - 1) as f64;
+    let specs = args.schedules.split(';').map(str::trim).filter(|spec| !spec.is_empty());
+    let schedules: Vec<Schedule> =
+        specs.map(|spec| spec.parse().map_err(Failure::usage)).collect::<Result<_, Failure>>()?;
+    if schedules.is_empty() {
+        return Err(Failure::usage("--schedules names no schedule"));
+    }
+    let training = TrainPlan {
+        batch: args.batch,
+        optimizer: args.optimizer,
+        ..TrainPlan::new(args.model.clone(), args.steps)
+    };
+    let experiment = Experiment {
+        task,
+        training,
+        schedules,
+        rates: (0..args.points).map(|i| low * (ratio * i as f64).exp()).collect(),
+        seeds: (args.seed..args.seed + args.seeds).collect(),
+    };
+    let runs = experiment.schedules.len() as u64 * args.points * args.seeds;
+    let progress = std::sync::Mutex::new(Progress::new(runs, "runs"));
+    let sweep = experiment
+        .run(args.held_out, args.threads, &|done| {
+            if let Ok(mut progress) = progress.lock() {
+                progress.update(done as u64, String::new);
+            }
+        })
+        .map_err(Failure::usage)?;
+    if let Ok(progress) = progress.into_inner() {
+        progress.finish();
+    }
+    let loss = if args.held_out { "validation" } else { "training" };
+    let request = Request {
+        what: format!(
+            "{name}, {} with {}, {} steps of {}, {} seeds, {loss} loss",
+            args.model, args.optimizer, args.steps, args.batch, args.seeds
+        ),
+        options: Options { ratios: args.grid.clone(), ..Options::default() },
+        specs: Vec::new(),
+        steps: args.steps,
+        plot: args.plot.as_deref(),
+        json: args.json.then_some("lehr.lab.robustness/1"),
+    };
+    present(&sweep, &request)
+}
+
+fn task(args: &Robustness) -> Result<(Task, String), Failure> {
+    let Some(path) = &args.data else {
+        let (rows, columns, flipped) = MADE;
+        let task = synthetic(rows, columns, flipped, args.seed).map_err(Failure::usage)?;
+        return Ok((task, format!("made data ({rows} rows, {columns} columns)")));
+    };
+    let data = read_libsvm(path, None).map_err(Failure::usage)?;
+    let task = match &args.validation {
+        Some(validation) => {
+            let held_out = read_libsvm(validation, Some(&data)).map_err(Failure::usage)?;
+            Task::new(data, held_out)
+        }
+        None => Task::split(&data, 0.2, args.seed),
+    };
+    Ok((task.map_err(Failure::usage)?, path.display().to_string()))
+}
