@@ -60,10 +60,13 @@ fn draw_all<DB: DrawingBackend>(figure: &Figure, sheet: &Sheet<DB>) -> Drawn {
     let labels = if frame.diverged { labels.max(text_width("diverged", 12)) } else { labels };
     let left = labels + 12 + if figure.y.label.is_empty() { 0 } else { 24 };
     let bottom = 26 + if figure.x.label.is_empty() { 0 } else { 22 };
+    // The label of a tick at the right end reaches beyond the plot by half its width.
+    let last = x.ticks.last().filter(|tick| tick.0 > 0.97);
+    let right = MARGIN.max(last.map_or(0, |tick| text_width(&tick.1, 13) / 2 + 8));
     let (x_label, y_label) = (x.labels(), y.labels());
     let mut chart = ChartBuilder::on(sheet)
         .margin_left(MARGIN * FINE)
-        .margin_right(MARGIN * FINE)
+        .margin_right(right * FINE)
         .margin_bottom(14 * FINE)
         .margin_top((top + strip) * FINE)
         .x_label_area_size(bottom * FINE)

@@ -1,7 +1,7 @@
 //! `lehr schedule compare`: several schedules in one picture.
 
 use clap::Args;
-use lehr_report::{Align, Figure, Picture, Table, number};
+use lehr_report::{Align, Table, number};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -42,9 +42,7 @@ struct Object {
 
 /// Runs the command.
 pub fn run(args: &Compare) -> Result<(), Failure> {
-    if let Some(path) = &args.output {
-        Picture::of(path).map_err(Failure::usage)?;
-    }
+    picture::check(args.output.as_deref())?;
     let horizon = args.run.horizon()?;
     let mut figure = picture::of_rates(horizon.steps, args.run.peak().is_none());
     figure.title.clone_from(&args.title);
@@ -57,9 +55,7 @@ pub fn run(args: &Compare) -> Result<(), Failure> {
         figure = figure.series(picture::line(&summary.schedule, &curve));
         summaries.push(summary);
     }
-    if let Some(path) = &args.output {
-        lehr_report::save(&figure, path).map_err(Failure::failed)?;
-    }
+    let drawn = picture::deliver(&figure, args.output.as_deref(), 26)?;
     if args.json {
         let (peak, picture) = (args.run.peak(), args.output.clone());
         return output::json(
@@ -67,7 +63,7 @@ pub fn run(args: &Compare) -> Result<(), Failure> {
             &Object { horizon, peak, schedules: summaries, picture },
         );
     }
-    output::text(&(picture_text(&figure, args) + "\n" + &table(&summaries)))
+    output::text(&(drawn + "\n" + &table(&summaries)))
 }
 
 /// A failure that says which of the schedules it is about.
@@ -75,13 +71,6 @@ fn about(failure: Failure, argument: &str) -> Failure {
     match failure {
         Failure::Usage(message) => Failure::Usage(format!("'{argument}': {message}")),
         other => other,
-    }
-}
-
-fn picture_text(figure: &Figure, args: &Compare) -> String {
-    match &args.output {
-        Some(path) => format!("picture: {}\n", path.display()),
-        None => picture::in_terminal(figure, 26),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `lehr schedule extend`: a new horizon for a run in progress, out loud.
 
 use clap::Args;
-use lehr_report::{Figure, Mark, Picture, Place};
+use lehr_report::{Figure, Mark, Place};
 use lehr_schedule::{Extension, Horizon};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -57,9 +57,7 @@ struct Object {
 
 /// Runs the command.
 pub fn run(args: &Extend) -> Result<(), Failure> {
-    if let Some(path) = &args.output {
-        Picture::of(path).map_err(Failure::usage)?;
-    }
+    picture::check(args.output.as_deref())?;
     let schedule = input::schedule(&args.schedule)?;
     let from = args.run.horizon()?;
     let to = from.with_steps(args.to);
@@ -74,9 +72,7 @@ pub fn run(args: &Extend) -> Result<(), Failure> {
     }
     let extension = schedule.extend(&from, &to, args.done, args.run.peak()).map_err(Failure::usage)?;
     let figure = figure(&extension, args);
-    if let Some(path) = &args.output {
-        lehr_report::save(&figure, path).map_err(Failure::failed)?;
-    }
+    let drawn = picture::deliver(&figure, args.output.as_deref(), 22)?;
     if args.json {
         let (last, next) = extension.across();
         let object = Object {
@@ -94,10 +90,6 @@ pub fn run(args: &Extend) -> Result<(), Failure> {
         };
         return output::json("lehr.schedule.extend/1", &object);
     }
-    let drawn = match &args.output {
-        Some(path) => format!("picture: {}\n", path.display()),
-        None => picture::in_terminal(&figure, 22),
-    };
     output::text(&format!("{drawn}\n{}\n", extension.to_string().trim_end()))
 }
 

@@ -1,9 +1,11 @@
 //! Curves as figures.
 
-use lehr_report::{Axis, Figure, Series, number};
+use lehr_report::{Axis, Figure, Picture, Series, number};
 use lehr_schedule::{Curve, Horizon};
+use std::path::Path;
 
 use super::horizon::RunArgs;
+use crate::failure::Failure;
 use crate::output;
 
 /// Up to so many updates, each one is a point; more are sampled.
@@ -38,6 +40,18 @@ fn sample(curve: &Curve) -> Vec<u64> {
             (0..=POINTS).map(|i| (u128::from(last) * u128::from(i) / u128::from(POINTS)) as u64).collect()
         }
     }
+}
+
+/// Refuses a picture file with an unknown ending, before any work.
+pub fn check(file: Option<&Path>) -> Result<(), Failure> {
+    file.map_or(Ok(()), |file| Picture::of(file).map(drop).map_err(Failure::usage))
+}
+
+/// Writes a figure to a file and says so, or draws it for the terminal.
+pub fn deliver(figure: &Figure, file: Option<&Path>, rows: u16) -> Result<String, Failure> {
+    let Some(file) = file else { return Ok(in_terminal(figure, rows)) };
+    lehr_report::save(figure, file).map_err(Failure::failed)?;
+    Ok(format!("picture: {}\n", file.display()))
 }
 
 /// A figure for the terminal.

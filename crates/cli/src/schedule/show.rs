@@ -1,7 +1,7 @@
 //! `lehr schedule show`: one schedule as a picture, with its numbers.
 
 use clap::Args;
-use lehr_report::{Figure, Mark, Picture, Place};
+use lehr_report::{Figure, Mark, Place};
 use lehr_schedule::Curve;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -44,33 +44,25 @@ struct Object {
 
 /// Runs the command.
 pub fn run(args: &Show) -> Result<(), Failure> {
-    if let Some(path) = &args.output {
-        Picture::of(path).map_err(Failure::usage)?;
-    }
+    picture::check(args.output.as_deref())?;
     let schedule = input::schedule(&args.schedule)?;
     let curve = args.run.resolve(&schedule)?;
     let summary = Summary::new(&schedule, &curve)?;
     let figure = rates(&curve, &summary, args);
-    if let Some(path) = &args.output {
-        lehr_report::save(&figure, path).map_err(Failure::failed)?;
-    }
+    let drawn = picture::deliver(&figure, args.output.as_deref(), 22)?;
     if args.json {
         let (horizon, peak) = (curve.horizon(), args.run.peak());
         let object = Object { horizon, peak, summary, picture: args.output.clone() };
         return output::json("lehr.schedule.show/1", &object);
     }
-    let mut text = String::new();
-    match &args.output {
-        Some(path) => text += &format!("picture       {}\n", path.display()),
-        None => {
-            text += &picture::in_terminal(&figure, 22);
-            for (name, channel) in curve.channels() {
-                text += "\n";
-                text += &picture::in_terminal(&channel_figure(name, channel), 14);
-            }
+    let mut text = drawn;
+    if args.output.is_none() {
+        for (name, channel) in curve.channels() {
             text += "\n";
+            text += &picture::in_terminal(&channel_figure(name, channel), 14);
         }
     }
+    text += "\n";
     output::text(&(text + &summary.text() + "\n" + &summary.phase_table()))
 }
 
