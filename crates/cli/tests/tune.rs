@@ -111,6 +111,8 @@ fn wrong_arguments_are_refused() {
         (&["--weight-decay", "nan"], &["weight-decay"]),
         (&["--model", "resnet"], &["resnet", "mlp"]),
         (&["--model", "mlp:0"], &["mlp:0"]),
+        (&["--model", "mlp:65536,65536"], &["mlp:65536,65536", "GB"]),
+        (&["--steps", "18446744073709551615"], &["steps"]),
         (&["--optimizer", "adagrad"], &["adagrad", "adam"]),
         (&["--target", "quality"], &["--data"]),
         (&["-o", "picture.gif"], &[".gif", ".svg"]),

@@ -225,7 +225,7 @@ fn rate_interval(cells: &Complete) -> Option<Interval> {
     let quantile = |q: f64| bests.get((q * (bests.len() as f64 - 1.0)).round() as usize).copied();
     let (low, high) = (quantile(0.05)?, quantile(0.95)?);
     let last = cells.rates.len() - 1;
-    let between = |a: usize, b: usize| (cells.rates[a] * cells.rates[b]).sqrt();
+    let between = |a: usize, b: usize| cells.rates[a].sqrt() * cells.rates[b].sqrt();
     Some(Interval {
         low: between(low, low.saturating_sub(1)),
         high: between(high, (high + 1).min(last)),
@@ -306,6 +306,15 @@ mod tests {
         rows.iter_mut().filter(|row| row.rate > 0.03).for_each(|row| row.loss = f64::NAN);
         let sweep = Sweep::new(rows).unwrap();
         assert_eq!(analyse(&sweep).schedules[0].overshoot, Some(Overshoot::Diverges));
+    }
+
+    #[test]
+    fn rates_at_the_ends_of_the_numbers_keep_an_interval() {
+        let rates = [1e-320, 1e-6, 1e308];
+        let sweep = Sweep::new(quadratic("cosine", 1e-6, 0.5, 1e-3, &rates)).unwrap();
+        let interval = analyse(&sweep).schedules[0].best.as_ref().unwrap().interval.unwrap();
+        assert!(interval.low > 0.0 && interval.low < 1e-6 && interval.high > 1e-6, "{interval:?}");
+        assert!(interval.high.is_finite());
     }
 
     #[test]

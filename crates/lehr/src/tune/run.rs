@@ -50,6 +50,8 @@ impl Tuned {
 /// # Errors
 /// [`TuneError`] if the plan makes no sense.
 pub fn work(plan: &Plan, finished: &[Trial]) -> Result<u64, TuneError> {
+    // Training nothing checks model, optimiser and memory against the data.
+    train_groups(&plan.task, &plan.training(), &[], &Control::default(), &|_, _| {})?;
     let trials = plan.candidates()?.len().saturating_sub(finished.len()) as u64;
     Ok(trials.saturating_mul(plan.seeds as u64).saturating_mul(plan.steps))
 }
