@@ -62,28 +62,31 @@ pub struct Diagnose {
 #[derive(Serialize)]
 struct Answer {
     runs: Vec<Diagnosis>,
+    /// Runs that logged steps twice.
+    resumed: Vec<String>,
     caveats: [&'static str; 2],
 }
 
 const CAVEATS: [&str; 2] = [
     "the noise is that of logged points within a run; differences between runs also carry the noise between seeds",
-    "longer horizons are predictions of the annealing law fitted to these runs; its interval knows nothing of data that run out",
+    "longer horizons are predictions of the law fitted to these runs; its interval knows nothing of data that run out",
 ];
 
 /// Reads, diagnoses and prints.
 pub fn run(args: &Diagnose) -> Result<(), Failure> {
-    let mut runs = Vec::new();
+    let (mut runs, mut resumed) = (Vec::new(), Vec::new());
     for file in &args.files {
-        runs.extend(read(file, args)?);
+        runs.extend(read(file, args, &mut resumed)?);
     }
     if let Some(missing) =
         args.only.iter().find(|name| !runs.iter().any(|run: &Run| run.name() == name.as_str()))
     {
-        let names: Vec<&str> = runs.iter().map(Run::name).take(20).collect();
-        return Err(Failure::usage(format!("no run '{missing}'; there are {}", names.join(", "))));
+        return Err(Failure::usage(format!("no run '{missing}' in the files")));
     }
-    runs.retain(|run| args.only.is_empty() || args.only.iter().any(|name| name == run.name()));
-    let answer = Answer { runs: diagnose(&runs), caveats: CAVEATS };
+    if runs.is_empty() {
+        return Err(Failure::usage("the files hold no run"));
+    }
+    let answer = Answer { runs: diagnose(&runs), resumed, caveats: CAVEATS };
     let figure = picture(&runs, &answer);
     if let Some(path) = &args.plot {
         lehr_report::save(&figure, path).map_err(Failure::failed)?;
@@ -99,7 +102,8 @@ struct Point {
     rate: Option<f64>,
 }
 
-fn read(path: &Path, args: &Diagnose) -> Result<Vec<Run>, Failure> {
+/// Reads the runs of a file; runs that logged steps twice are named in `resumed`.
+fn read(path: &Path, args: &Diagnose, resumed: &mut Vec<String>) -> Result<Vec<Run>, Failure> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
@@ -140,8 +144,24 @@ fn read(path: &Path, args: &Diagnose) -> Result<Vec<Run>, Failure> {
         };
         let name = by.map_or(stem.as_str(), field);
         match runs.iter_mut().find(|(run, _)| run == name) {
-            Some((_, points)) => points.push(point),
+            Some((_, points)) => {
+                points.push(point);
+            }
             None => runs.push((name.to_owned(), vec![point])),
+        }
+    }
+    runs.retain(|(name, _)| args.only.is_empty() || args.only.contains(name));
+    for (name, points) in &mut runs {
+        // A run that was taken up again logs some steps twice: the later line counts.
+        let logged = points.len();
+        points.reverse();
+        points.sort_by_key(|point| point.step);
+        points.dedup_by_key(|point| point.step);
+        if points.len() < logged {
+            let twice = logged - points.len();
+            resumed.push(format!(
+                "{name}: {twice} steps were logged twice (a run taken up again); the later line counts"
+            ));
         }
     }
     runs.into_iter().map(|(name, points)| of_points(name, &points, args)).collect()
@@ -221,7 +241,7 @@ fn human(answer: &Answer, figure: &Figure) -> Result<(), Failure> {
         }
         for future in &run.longer {
             text += &format!(
-                "· {}× as long ({} steps): {} [{}, {}] by the annealing law (R² {:.3} on this run)\n",
+                "· {}× as long ({} steps): {} [{}, {}] by the fitted law (R² {:.3} on this run)\n",
                 significant(future.times, 2),
                 future.steps,
                 loss_text(future.loss),
@@ -231,6 +251,9 @@ fn human(answer: &Answer, figure: &Figure) -> Result<(), Failure> {
             );
         }
     }
-    text += &format!("\nMind:\n- {}\n- {}\n", answer.caveats[0], answer.caveats[1]);
+    text += "\nMind:\n";
+    for caveat in answer.resumed.iter().map(String::as_str).chain(answer.caveats) {
+        text += &format!("- {caveat}\n");
+    }
     output::text(&text)
 }

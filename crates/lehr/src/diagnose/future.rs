@@ -30,12 +30,14 @@ const TIMES: [f64; 3] = [1.5, 2.0, 4.0];
 /// Longest horizon asked about.
 const LONGEST: usize = 20_000_000;
 
-/// Fits the annealing law to all runs that did not diverge, and asks it about stretched schedules.
+/// Fits a law to all runs that did not diverge, and asks it about stretched schedules.
 pub(super) fn of(runs: &[Run], diagnoses: &mut [Diagnosis]) {
     let curves: Vec<Option<LossCurve>> =
         runs.iter().zip(&*diagnoses).map(|(run, found)| curve(run, found)).collect();
     let usable: Vec<LossCurve> = curves.iter().flatten().cloned().collect();
-    let Ok(fit) = Fit::new(Law::Tissue, &usable, FitOptions { huber: 3e-3 }) else { return };
+    // Curves under one schedule do not tell the richer law apart from the simpler one.
+    let law = if usable.len() < 3 { Law::Tissue } else { Law::Progress };
+    let Ok(fit) = Fit::new(law, &usable, FitOptions { huber: 3e-3 }) else { return };
     for (curve, diagnosis) in curves.iter().zip(diagnoses) {
         let Some(curve) = curve else { continue };
         let Ok(score) = fit.score(curve) else { continue };
@@ -63,7 +65,7 @@ pub(super) fn of(runs: &[Run], diagnoses: &mut [Diagnosis]) {
     }
 }
 
-/// The run as the laws see it: the steep first twentieth left out, about 300 points.
+/// The run as the laws see it: the steep first twentieth left out, about 100 points.
 fn curve(run: &Run, diagnosis: &Diagnosis) -> Option<LossCurve> {
     let rates = run.rates.as_ref()?;
     let last = *run.steps.last()?;
@@ -78,7 +80,7 @@ fn curve(run: &Run, diagnosis: &Diagnosis) -> Option<LossCurve> {
     let whole = LossCurve::from_log(run.name.clone(), &log, 0).ok()?;
     let kept: Vec<(usize, f64)> =
         log.iter().filter(|point| point.0 as u64 * 20 > last).map(|&(step, _, loss)| (step, loss)).collect();
-    let stride = kept.len().div_ceil(300).max(1);
+    let stride = kept.len().div_ceil(100).max(1);
     let points: Vec<(usize, f64)> = kept.into_iter().step_by(stride).collect();
     LossCurve::new(run.name.clone(), whole.rates().to_vec(), &points).ok()
 }
