@@ -19,6 +19,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::curve::MOST_STEPS;
 use crate::error::ParseError;
 use crate::notation::nearest::nearest;
 use crate::notation::node::Fault;
@@ -96,8 +97,12 @@ pub fn parse_call(text: &str, around: &Surroundings) -> Result<Converted, ParseE
 
 fn convert(text: &str, around: &Surroundings) -> Result<Converted, Fault> {
     let whole = 0..text.len();
-    if around.steps == Some(0) {
-        return Err(Fault::new("a run needs at least one step", whole));
+    match around.steps {
+        Some(0) => return Err(Fault::new("a run needs at least one step", whole)),
+        Some(steps) if steps > MOST_STEPS => {
+            return Err(Fault::new(format!("a run may have at most 2^53 steps, not {steps}"), whole));
+        }
+        _ => {}
     }
     let call = call::parse(text)?;
     let draft = draft(&call, *around)?;

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-pub(crate) use context::{Context, Laid};
+pub(crate) use context::{Context, Laid, MOST_STEPS};
 pub(crate) use period::{Period, Place};
 pub(crate) use piece::{Eval, Piece};
 pub(crate) use slope::Slope;
