@@ -63,6 +63,9 @@ pub struct GridRatio {
     pub averaged: f64,
 }
 
+/// Offsets of a grid that are looked at.
+const OFFSETS: usize = 400;
+
 /// Points closer than this (relative, in distance) to the last kept one are left out: the minimum is flat, so R
 /// moves by the square of it.
 const SPACING: f64 = 1e-6;
@@ -137,15 +140,30 @@ impl Robustness {
     /// If r is not finite or below 1.
     pub fn grid(&self, grid: f64) -> Result<GridRatio, Error> {
         require(grid.is_finite() && grid >= 1.0, "the grid's ratio", grid, "finite and at least 1")?;
-        // R rises above 1 and falls below it, so the worst offset is where both neighbours are equally bad.
-        let (mut low, mut high) = (0.0, grid.ln());
-        for _ in 0..80 {
-            let middle = 0.5 * (low + high);
-            let rho = middle.exp();
-            if self.at(rho)?.ratio < self.at(rho / grid)?.ratio { low = middle } else { high = middle }
+        let better = |log: f64| -> Result<f64, Error> {
+            Ok(self.at(log.exp())?.ratio.min(self.at(log.exp() / grid)?.ratio))
+        };
+        // R need not rise steadily above 1 (a schedule that steps down has a second best rate), so every offset is
+        // looked at, and the worst one is then closed in on.
+        let (mut step, mut best) = (grid.ln() / OFFSETS as f64, 0.0);
+        let mut worst = better(best)?;
+        for offset in 1..=OFFSETS {
+            let log = step * offset as f64;
+            let ratio = better(log)?;
+            if ratio > worst {
+                (best, worst) = (log, ratio);
+            }
         }
-        let rho = (0.5 * (low + high)).exp();
-        let ratio = self.at(rho)?.ratio.min(self.at(rho / grid)?.ratio);
+        for _ in 0..50 {
+            step *= 0.5;
+            for log in [best - step, best + step].map(|log| log.clamp(0.0, grid.ln())) {
+                let ratio = better(log)?;
+                if ratio > worst {
+                    (best, worst) = (log, ratio);
+                }
+            }
+        }
+        let (rho, ratio) = (best.exp(), worst);
         Ok(GridRatio { grid, ratio, rho, averaged: averaged(grid.sqrt()) })
     }
 
@@ -245,6 +263,26 @@ mod tests {
         assert!((linear.averaged - 1.74).abs() < 2e-3, "{linear:?}");
         let none = robustness(100, cosine).grid(1.0).unwrap();
         assert!((none.ratio - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_worst_offset_is_found_where_the_ratio_is_not_monotone() {
+        let step = robustness(10_000, |u| {
+            if u < 0.5 {
+                1.0
+            } else if u < 0.75 {
+                0.1
+            } else {
+                0.01
+            }
+        });
+        for grid in [3.0f64, 10.0, 30.0, 100.0] {
+            let found = step.grid(grid).unwrap();
+            let tried = (0..=20_000).map(|i| grid.powf(f64::from(i) / 20_000.0));
+            let ratio = |rho: f64| step.at(rho).unwrap().ratio.min(step.at(rho / grid).unwrap().ratio);
+            let worst = tried.map(ratio).fold(0.0, f64::max);
+            assert!((found.ratio - worst).abs() < 1e-3 * worst, "{grid}: {found:?} {worst}");
+        }
     }
 
     #[test]

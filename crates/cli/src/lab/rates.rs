@@ -36,7 +36,7 @@ pub struct Rates {
     #[arg(long, value_name = "N", default_value_t = 13)]
     points: usize,
     /// Other horizons, to show the effect of a finite T (as far as rho fits)
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "10000,100000,1000000,10000000")]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "100000,1000000,10000000")]
     horizons: Vec<u64>,
     /// Steps of the simulated walks; 0 leaves the simulation out
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(0..=20_000_000))]
