@@ -9,6 +9,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::logs::{Line, Log};
 use crate::output;
 
 /// Validates finished runs with their schedule: converged or still falling, diverged and came back, restarts that
@@ -104,51 +105,23 @@ struct Point {
 
 /// Reads the runs of a file; runs that logged steps twice are named in `resumed`.
 fn read(path: &Path, args: &Diagnose, resumed: &mut Vec<String>) -> Result<Vec<Run>, Failure> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let header: Vec<&str> =
-        lines.next().map_or(Vec::new(), |(_, line)| line.split(',').map(str::trim).collect());
-    let find = |name: &str| header.iter().position(|found| *found == name);
-    let place = |name: &str| {
-        let missing =
-            || Failure::usage(format!("{shown} has no column '{name}'; it has {}", header.join(", ")));
-        find(name).ok_or_else(missing)
-    };
-    let (step, loss) = (place(&args.step)?, place(&args.loss)?);
-    let (validation, rate, by) = (find(&args.validation), find(&args.rate), find(&args.by));
-    let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let log = Log::read(path)?;
+    let (step, loss) = (log.place(&args.step)?, log.place(&args.loss)?);
+    let (validation, rate) =
+        (log.find(&args.validation).filter(|&place| place != loss), log.find(&args.rate));
     let mut runs: Vec<(String, Vec<Point>)> = Vec::new();
-    for (number, line) in lines {
-        let fields: Vec<&str> = line.split(',').map(str::trim).collect();
-        let field = |column: usize| fields.get(column).copied().unwrap_or("");
-        let wrong = |column: usize| {
-            let (name, field) = (header[column], field(column));
-            Failure::usage(format!("{shown} line {}, {name}: '{field}' is not a number", number + 1))
+    for (name, lines) in log.runs(&args.by) {
+        let point = |line: &Line| {
+            let optional = |column: Option<usize>| column.map_or(Ok(None), |column| log.value(line, column));
+            let (validation, rate) = (optional(validation)?, optional(rate)?);
+            Ok::<_, Failure>(Point {
+                step: log.step(line, step)?,
+                loss: log.value(line, loss)?,
+                validation,
+                rate,
+            })
         };
-        // An empty field was not logged; NaN and infinities are what they are.
-        let value = |column: usize| match field(column) {
-            "" => Ok(None),
-            text => text.parse::<f64>().map(Some).map_err(|_| wrong(column)),
-        };
-        let at = value(step)?
-            .filter(|at| (0.0..=1e15).contains(at) && at.fract() == 0.0)
-            .ok_or_else(|| wrong(step))?;
-        let optional = |column: Option<usize>| column.map_or(Ok(None), value);
-        let point = Point {
-            step: at as u64,
-            loss: value(loss)?,
-            validation: optional(validation.filter(|&column| column != loss))?,
-            rate: optional(rate)?,
-        };
-        let name = by.map_or(stem.as_str(), field);
-        match runs.iter_mut().find(|(run, _)| run == name) {
-            Some((_, points)) => {
-                points.push(point);
-            }
-            None => runs.push((name.to_owned(), vec![point])),
-        }
+        runs.push((name, lines.into_iter().map(point).collect::<Result<_, _>>()?));
     }
     runs.retain(|(name, _)| args.only.is_empty() || args.only.contains(name));
     for (name, points) in &mut runs {

@@ -6,6 +6,7 @@
 mod diagnose;
 mod failure;
 mod lab;
+mod logs;
 mod output;
 mod progress;
 mod robustness;

@@ -4,7 +4,7 @@ use clap::Args;
 use lehr::robustness::{Columns, GroupRobustness, Measured, Options, measure, read_csv};
 use lehr::sweep::Sweep;
 use lehr_report::number::{loss as loss_text, significant};
-use lehr_report::{Align, Axis, Figure, Mark, Place, Series, Table};
+use lehr_report::{Align, Axis, Figure, Series, Table};
 use lehr_schedule::{Horizon, Schedule};
 use lehr_theory::{GridRatio, HorizonExponent, Rates, Ratio};
 use serde::Serialize;
@@ -250,7 +250,7 @@ fn pairs(entries: &[Entry]) -> Result<Vec<Pair>, Failure> {
 }
 
 fn picture(answer: &Answer) -> Figure {
-    let mut figure = Figure::new("loss above the best, against the peak rate")
+    let mut figure = Figure::new("final loss against the peak rate")
         .subtitle(answer.runs.clone())
         .x(Axis::log("peak rate"))
         .y(Axis::linear("final loss"));
@@ -267,9 +267,6 @@ fn picture(answer: &Answer) -> Figure {
             .fold(highest, f64::max);
         let diverged = measured.diverged.iter().map(|cell| cell.rate);
         figure = figure.series(Series::line(&measured.schedule, points).colour(place).diverged(diverged));
-        if let Some(optimum) = &measured.optimum {
-            figure = figure.mark(Mark::new(Place::Note(optimum.rate, optimum.loss), "×").of(place));
-        }
     }
     if highest > best {
         let room = 0.05 * (highest - best);

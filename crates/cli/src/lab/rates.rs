@@ -2,7 +2,7 @@
 
 use clap::Args;
 use lehr_report::number::{count, significant};
-use lehr_report::{Align, Axis, Figure, Mark, Place, Series, Table};
+use lehr_report::{Align, Axis, Figure, Series, Table};
 use lehr_schedule::{Curve, Horizon, Schedule};
 use lehr_theory::worst_case::{Cell, Exponent, Options, Shape, WorstError, exponents, simulate};
 use lehr_theory::{Bound, Error};
@@ -332,10 +332,6 @@ fn picture(answer: &Answer) -> Figure {
     for (place, rate) in answer.rates.iter().enumerate() {
         let name = format!("{} ({:.2})", rate.schedule, rate.exponent);
         let points: Vec<(f64, f64)> = rate.points.iter().map(|at| (at.rho, at.error)).collect();
-        if let Some(&(x, y)) = points.last() {
-            let label = format!("{:.2}", rate.exponent);
-            figure = figure.mark(Mark::new(Place::Note(x, y), label).of(place));
-        }
         figure = figure.series(Series::line(name, points).colour(place));
     }
     for (place, walked) in answer.simulation.iter().flat_map(|simulation| &simulation.rates).enumerate() {

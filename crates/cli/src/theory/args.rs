@@ -6,6 +6,7 @@ use lehr_theory::Rates;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::logs::Log;
 
 /// The horizon of a schedule.
 #[derive(Args, Clone)]
@@ -54,40 +55,16 @@ pub fn schedule(spec: &str) -> Result<Schedule, Failure> {
     spec.parse().map_err(Failure::usage)
 }
 
-/// Reads a file; the message names it.
-pub fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
-}
-
 /// The numbers of a column: of a CSV file with a header, or of a plain file with one number per line.
 pub fn column(path: &Path, name: &str) -> Result<Vec<f64>, Failure> {
-    let text = read(path)?;
-    let wrong = |line: usize, field: &str| {
-        Failure::usage(format!("{} line {}: '{field}' is not a number", path.display(), line + 1))
-    };
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let mut lines = lines.peekable();
-    let header = lines.peek().map_or("", |(_, line)| *line);
-    let place = if header.split(',').all(|field| field.trim().parse::<f64>().is_err()) {
-        lines.next();
-        let names: Vec<&str> = header.split(',').map(str::trim).collect();
-        match names.iter().position(|found| *found == name) {
-            Some(place) => place,
-            None if names.len() == 1 => 0,
-            None => {
-                let message =
-                    format!("{} has no column '{name}'; it has {}", path.display(), names.join(", "));
-                return Err(Failure::usage(message));
-            }
-        }
-    } else {
-        0
-    };
-    lines
-        .map(|(line, text)| {
-            let field = text.split(',').nth(place).unwrap_or("").trim();
-            field.parse().map_err(|_| wrong(line, field))
-        })
-        .collect()
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    let plain: Option<Vec<f64>> =
+        text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.trim().parse().ok()).collect();
+    if let Some(plain) = plain {
+        return Ok(plain);
+    }
+    let log = Log::read(path)?;
+    let column = log.place(name)?;
+    log.runs("").iter().flat_map(|(_, lines)| lines).map(|line| log.number(line, column)).collect()
 }

@@ -7,9 +7,10 @@ use lehr_theory::laws::{self, FitOptions, Law, LossCurve, Parameter, Predicted, 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-use super::args::{Run, Show, read, schedule};
+use super::args::{Run, Show, schedule};
 use super::text;
 use crate::failure::Failure;
+use crate::logs::{Line, Log};
 use crate::output;
 
 /// Fits a loss-curve law to measured curves
@@ -118,6 +119,9 @@ struct Kept {
     schema: String,
     fit: laws::Fit,
 }
+
+/// Longest run of a law: every rate of it is held.
+const LONGEST: usize = 20_000_000;
 
 const KEPT: &str = "lehr.theory.law/1";
 
@@ -244,7 +248,9 @@ struct Prediction<'a> {
 
 /// Predicts and prints.
 pub fn predict(args: &Predict) -> Result<(), Failure> {
-    let kept: Kept = serde_json::from_str(&read(&args.fit)?)
+    let text = std::fs::read_to_string(&args.fit)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.fit.display())))?;
+    let kept: Kept = serde_json::from_str(&text)
         .map_err(|error| Failure::usage(format!("{} is not a fit: {error}", args.fit.display())))?;
     if kept.schema != KEPT {
         return Err(Failure::usage(format!("{} holds {}, not {KEPT}", args.fit.display(), kept.schema)));
@@ -253,8 +259,8 @@ pub fn predict(args: &Predict) -> Result<(), Failure> {
     let curve = schedule(&args.schedule)?
         .resolve_with_peak(&args.run.horizon(steps), args.lr)
         .map_err(Failure::usage)?;
-    if !(1..=20_000_000).contains(&steps) {
-        return Err(Failure::usage(format!("{steps} steps; predictions run from 1 to 20 million")));
+    if steps > LONGEST as u64 {
+        return Err(Failure::usage(format!("{steps} steps; predictions run up to {LONGEST}")));
     }
     let mut rates = vec![0.0; steps as usize];
     curve.fill(0..steps, &mut rates);
@@ -295,9 +301,6 @@ pub fn predict(args: &Predict) -> Result<(), Failure> {
     mind()
 }
 
-/// Step, rate and loss of each logged point.
-type Log = Vec<(usize, f64, f64)>;
-
 /// Every curve of the files.
 fn curves(paths: &[PathBuf], reading: &Reading) -> Result<Vec<LossCurve>, Failure> {
     let mut curves = Vec::new();
@@ -309,45 +312,23 @@ fn curves(paths: &[PathBuf], reading: &Reading) -> Result<Vec<LossCurve>, Failur
 
 /// The curves of one file, by run.
 fn file(path: &Path, reading: &Reading) -> Result<Vec<LossCurve>, Failure> {
-    let text = read(path)?;
-    let shown = path.display();
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let header: Vec<&str> =
-        lines.next().map_or(Vec::new(), |(_, line)| line.split(',').map(str::trim).collect());
-    let find = |name: &str| header.iter().position(|found| *found == name);
-    let place = |name: &str| {
-        let missing =
-            || Failure::usage(format!("{shown} has no column '{name}'; it has {}", header.join(", ")));
-        find(name).ok_or_else(missing)
+    let log = Log::read(path)?;
+    let (step, rate, loss) =
+        (log.place(&reading.step)?, log.place(&reading.rate)?, log.place(&reading.loss)?);
+    let curve = |(name, lines): (String, Vec<&Line>)| {
+        let mut points: Vec<(usize, f64, f64)> = Vec::with_capacity(lines.len());
+        for line in lines {
+            points.push((log.step(line, step)? as usize, log.number(line, rate)?, log.number(line, loss)?));
+        }
+        points.retain(|point| point.0 > 0 && reading.until.is_none_or(|until| point.0 <= until));
+        if let Some(last) = points.last().filter(|point| point.0 > LONGEST) {
+            return Err(Failure::usage(format!(
+                "run {name}: {} steps; laws are fitted up to {LONGEST}",
+                last.0
+            )));
+        }
+        LossCurve::from_log(name, &points, reading.warmup)
+            .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
     };
-    let columns = [place(&reading.step)?, place(&reading.rate)?, place(&reading.loss)?];
-    let by = find(&reading.by);
-    let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    let mut runs: Vec<(String, Log)> = Vec::new();
-    for (number, line) in lines {
-        let fields: Vec<&str> = line.split(',').map(str::trim).collect();
-        let number_at = |column: usize| {
-            let field = fields.get(column).copied().unwrap_or("");
-            field.parse::<f64>().map_err(|_| {
-                Failure::usage(format!("{shown} line {}: '{field}' is not a number", number + 1))
-            })
-        };
-        let [step, rate, loss] = [number_at(columns[0])?, number_at(columns[1])?, number_at(columns[2])?];
-        if !(0.0..=1e9).contains(&step) || step.fract() != 0.0 {
-            return Err(Failure::usage(format!("{shown} line {}: {step} is not a step", number + 1)));
-        }
-        let row = (step as usize, rate, loss);
-        let name = by.and_then(|by| fields.get(by)).map_or(stem.as_str(), |name| *name);
-        match runs.iter_mut().find(|(run, _)| run == name) {
-            Some((_, rows)) => rows.push(row),
-            None => runs.push((name.to_owned(), vec![row])),
-        }
-    }
-    runs.into_iter()
-        .map(|(name, mut rows)| {
-            rows.retain(|row| row.0 > 0 && reading.until.is_none_or(|until| row.0 <= until));
-            LossCurve::from_log(name, &rows, reading.warmup)
-                .map_err(|error| Failure::usage(format!("{shown}: {error}")))
-        })
-        .collect()
+    log.runs(&reading.by).into_iter().map(curve).collect()
 }
