@@ -81,7 +81,7 @@ pub fn run(args: &Optimal) -> Result<(), Failure> {
     }
     let optimum = Optimum::find(steps, limits, norms.as_deref()).map_err(Failure::usage)?;
     let what = format!("the schedule of {steps} steps with the smallest bound");
-    finish(&optimum.rates, norms.as_deref(), &what, args.warmup, args.out.as_deref(), &args.show)
+    finish(&optimum.rates, norms.as_deref(), &what, limits, args.out.as_deref(), &args.show)
 }
 
 /// Refines and prints.
@@ -95,14 +95,14 @@ pub fn refine(args: &Refine) -> Result<(), Failure> {
     let refined = lehr_theory::refine(&norms, kind, window).map_err(Failure::usage)?;
     let rates = Rates::with_end(refined, 0.0).map_err(Failure::usage)?;
     let what = format!("the schedule refined from {} gradient norms", norms.len());
-    finish(&rates, Some(&norms), &what, 0, args.out.as_deref(), &args.show)
+    finish(&rates, Some(&norms), &what, Limits::default(), args.out.as_deref(), &args.show)
 }
 
 fn finish(
     rates: &Rates,
     norms: Option<&[f64]>,
     what: &str,
-    warmup: usize,
+    Limits { warmup, floor }: Limits,
     out: Option<&Path>,
     show: &Show,
 ) -> Result<(), Failure> {
@@ -113,9 +113,9 @@ fn finish(
     let steps = rates.steps();
     let plain = |t: usize| match t < warmup {
         true => (t + 1) as f64 / warmup as f64,
-        false => (steps - t) as f64 / (steps - warmup) as f64,
+        false => floor + (1.0 - floor) * (steps - t) as f64 / (steps - warmup) as f64,
     };
-    let linear = Rates::with_end((0..steps).map(plain).collect(), 0.0).map_err(Failure::usage)?;
+    let linear = Rates::with_end((0..steps).map(plain).collect(), floor).map_err(Failure::usage)?;
     let (found, plain) = (bound(rates)?, bound(&linear)?);
     let best = |terms: &Bound| {
         Ok::<_, Failure>((
@@ -145,10 +145,14 @@ fn finish(
     let mut table =
         Table::new([("schedule", Align::Left), ("best base rate", Align::Right), ("bound", Align::Right)]);
     table.row(["this one".to_owned(), significant(gamma, 5), significant(omega, 6)]);
-    table.row(["linear decay".to_owned(), significant(linear_gamma, 5), significant(linear_omega, 6)]);
-    let less = 100.0 * (1.0 - omega / linear_omega);
+    table.row([
+        "linear decay, same limits".to_owned(),
+        significant(linear_gamma, 5),
+        significant(linear_omega, 6),
+    ]);
+    let less = (1e4 * (1.0 - omega / linear_omega)).round() / 100.0 + 0.0;
     let headline = format!(
-        "{}{}: its bound is {less:.2} % below that of linear decay",
+        "{}{}: its bound is {less:.2} % below that of linear decay within the same limits",
         what[..1].to_uppercase(),
         &what[1..]
     );
