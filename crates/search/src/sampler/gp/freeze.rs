@@ -1,6 +1,6 @@
 //! Freeze-thaw: many trials open at once, advanced one report at a time.
 use super::model::{Kernel, Model, Points};
-use super::{MOST_FITTED, View, thin};
+use super::{View, thin};
 use crate::error::SearchError;
 use crate::history::{History, Key, Report, State};
 use crate::sampler::{Sampler, Sobol, check_match};
@@ -43,6 +43,8 @@ pub struct FreezeThaw {
 
 /// Reports that the model holds at most.
 const MOST_REPORTS: usize = 300;
+/// Reports that the parameters of the kernel are fitted to, at most: they are fitted anew at each decision.
+const MOST_FITTED: usize = 64;
 /// New points that are judged beside the open trials.
 const FRESH: usize = 96;
 

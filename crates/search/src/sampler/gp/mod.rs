@@ -132,13 +132,9 @@ impl GaussianProcess {
                 y.push(model.mean(&x));
                 points.push(&x);
             }
-            model = Model::new(kernel, points.clone(), &y)?;
+            model = Model::new(kernel, points, &y)?;
         }
-        let means = (0..ranked.len()).map(|r| {
-            let x: Vec<f64> = points.columns.iter().map(|c| c[r]).collect();
-            model.mean(&x)
-        });
-        let best = means.fold(f64::INFINITY, f64::min);
+        let best = model.fitted(&y)[..ranked.len()].iter().copied().fold(f64::INFINITY, f64::min);
         Some(Conditioned { model, best, unit })
     }
 
@@ -441,7 +437,7 @@ impl Search<'_> {
 
 /// Maximises within the unit cube.
 fn minimize_negative(x: &mut [f64], mut f: impl FnMut(&[f64], &mut [f64]) -> f64) {
-    lbfgs::minimize(x, (0.0, 1.0), 25, 1e-4, |x, g| {
+    lbfgs::minimize(x, (0.0, 1.0), 25, 1e-3, |x, g| {
         let value = -f(x, g);
         g.iter_mut().for_each(|g| *g = -*g);
         value

@@ -220,6 +220,12 @@ impl Model {
         self.kernel.noise
     }
 
+    /// Means of the noise-free values at the points that the model was conditioned on, given their values.
+    pub(super) fn fitted(&self, y: &[f64]) -> Vec<f64> {
+        // (K − τ²)·α = y − τ²·α.
+        y.iter().zip(&self.alpha).map(|(y, a)| y - self.kernel.noise * a).collect()
+    }
+
     /// Mean of the noise-free value at a point.
     pub(super) fn mean(&self, x: &[f64]) -> f64 {
         self.covariances(x).iter().zip(&self.alpha).map(|(k, a)| k * a).sum()
@@ -393,6 +399,7 @@ mod tests {
         let model = Model::new(kernel, points.clone(), &y).unwrap();
         let x: Vec<f64> = points.columns.iter().map(|c| c[7]).collect();
         assert!((model.predict(&x).0 - y[7]).abs() < 0.2);
+        assert!((model.predict(&x).0 - model.fitted(&y)[7]).abs() < 1e-9);
         assert!((model.mean(&x) - model.predict(&x).0).abs() < 1e-12);
     }
 }
