@@ -1,6 +1,6 @@
 //! How good the samplers' points are, against Optuna, on the COCO bbob functions (paired seeds, intervals, resumable).
 //!
-//! Python: light
+//! Python: full
 //!
 //! Arguments go to `python/search_quality.py`, which calls the functions and Optuna; this program serves our samplers to it
 //! over its standard input and output (`--serve`).

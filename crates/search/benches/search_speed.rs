@@ -1,10 +1,10 @@
 //! Time of one suggestion (ask, 10 real parameters, tell) by size of the history, against Optuna and rustuna; memory.
 //!
-//! Python: light
+//! Python: full
 //!
 //! `--samplers tpe,gp` and `--sizes 1000,5000` narrow it, `--no-peers` leaves the peers out.
 #![allow(clippy::unwrap_used)]
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use cpu_time::ProcessTime;
 use lehr_search::sampler::{CmaEs, GaussianProcess, Random, Sobol, Tpe};
@@ -62,7 +62,8 @@ fn list(arguments: &[String], flag: &str, default: &str) -> Vec<String> {
 fn peers(sampler: &str, n: usize) -> Vec<(String, f64)> {
     let Ok(python) = std::env::var("LEHR_VENV_PYTHON") else { return Vec::new() };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/python/search_speed.py");
-    let output = Command::new(python).args([script, sampler, &n.to_string()]).output();
+    let output =
+        Command::new(python).args([script, sampler, &n.to_string()]).stderr(Stdio::inherit()).output();
     let text = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
     text.lines()
         .filter_map(|l| l.split_once(' '))
