@@ -3,6 +3,7 @@
 //! - [`tune`]: which peak rate and schedule to use, by training a built-in model on data;
 //! - [`sweep`]: what a finished sweep of peak rates × schedules × seeds says: the best rates with their noise, the safe
 //!   interval of rates, the recommendation;
+//! - [`strategy`]: what to train next, when to stop and what to conclude, for any training program;
 //! - [`diagnose`]: did a run train well, with evidence and suggestions;
 //! - [`robustness`]: how much a finished sweep says is lost when the base rate is off.
 //!
@@ -10,6 +11,7 @@
 
 pub mod diagnose;
 pub mod robustness;
+pub mod strategy;
 pub mod sweep;
 pub mod tune;
 

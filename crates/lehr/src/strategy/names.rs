@@ -1,0 +1,57 @@
+//! Strategies by name.
+
+use lehr_search::sampler::{Auto, CmaEs, GaussianProcess, Grid, Random, Sobol, Tpe};
+use lehr_search::{History, Params, Pruner, Sampler, SearchError, Space, Stream};
+
+use super::{Sampled, Strategy, StrategyError};
+
+/// The names that [`by_name`] knows.
+pub const NAMES: [&str; 7] = ["auto", "gp", "tpe", "cmaes", "random", "sobol", "grid"];
+
+/// The strategy of a name, with a pruner for those that take one.
+///
+/// # Errors
+/// [`StrategyError::Unknown`].
+pub fn by_name(name: &str, pruner: Option<Box<dyn Pruner>>) -> Result<Box<dyn Strategy>, StrategyError> {
+    let sampler: Box<dyn Sampler> = match name {
+        "auto" => Box::new(Auto::default()),
+        "gp" => Box::new(GaussianProcess::default()),
+        "tpe" => Box::new(Tpe::default()),
+        "cmaes" => Box::new(CmaEs::default()),
+        "random" => Box::new(Random::default()),
+        "sobol" => Box::new(Sobol::default()),
+        "grid" => Box::new(Points),
+        _ => return Err(StrategyError::Unknown { name: name.to_owned() }),
+    };
+    Ok(Box::new(Sampled::new(sampler, pruner)))
+}
+
+/// A grid made for whatever space it meets: 16 values of each parameter that has more.
+struct Points;
+
+/// As many as `lehr tune` takes per schedule.
+const POINTS: usize = 16;
+
+impl Sampler for Points {
+    fn name(&self) -> &str {
+        "grid"
+    }
+
+    fn suggest(&self, space: &Space, history: &History, stream: &mut Stream) -> Result<Params, SearchError> {
+        Grid::new(space, POINTS)?.suggest(space, history, stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_known_and_others_are_refused() {
+        for name in NAMES {
+            assert!(by_name(name, None).is_ok(), "{name}");
+        }
+        let error = by_name("tpee", None).err().unwrap().to_string();
+        assert!(error.contains("no strategy 'tpee'") && error.contains("tpe, cmaes"), "{error}");
+    }
+}
