@@ -5,7 +5,8 @@
 //!   interval of rates, the recommendation;
 //! - [`strategy`]: what to train next, when to stop and what to conclude, for any training program;
 //! - [`diagnose`]: did a run train well, with evidence and suggestions;
-//! - [`robustness`]: how much a finished sweep says is lost when the base rate is off.
+//! - [`robustness`]: how much a finished sweep says is lost when the base rate is off;
+//! - [`tensorboard`]: the numbers of TensorBoard's event files, also while they are written.
 //!
 //! The crates that this one stands on are re-exported: [`schedule`], [`search`], [`lab`], [`theory`].
 
@@ -13,6 +14,7 @@ pub mod diagnose;
 pub mod robustness;
 pub mod strategy;
 pub mod sweep;
+pub mod tensorboard;
 pub mod tune;
 
 pub use lehr_lab as lab;
