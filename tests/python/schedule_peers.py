@@ -1,6 +1,7 @@
 """Holds converted schedules against the values of the library that they come from."""
 
 import json
+import math
 import random
 import subprocess
 
@@ -12,12 +13,15 @@ TOLERANCE = 1e-12
 class Case:
     """One call, the rates that its library gives, and the updates at which the library itself is wrong."""
 
-    def __init__(self, call, rates, lr=None, excluded=(), channels=None):
+    def __init__(self, call, rates, lr=None, excluded=(), channels=None, metrics=None):
         self.call, self.rates, self.lr = call, [float(rate) for rate in rates], lr
-        self.excluded, self.channels = set(excluded), channels or {}
+        self.excluded, self.channels, self.metrics = set(excluded), channels or {}, metrics
 
     def question(self):
-        return {"call": self.call, "lr": self.lr, "steps": len(self.rates)}
+        if self.metrics is None:
+            return {"call": self.call, "lr": self.lr, "steps": len(self.rates)}
+        # A call that reacts to metrics: JSON has no NaN.
+        return {"call": self.call, "lr": self.lr, "metrics": [x if math.isfinite(x) else None for x in self.metrics]}
 
 
 def call(name, positional=(), **arguments):
@@ -37,12 +41,18 @@ def cases(make, seed, count=CONFIGURATIONS):
     return found
 
 
-def check(program, cases, tolerance=TOLERANCE, constant=False):
-    """Fails with the worst disagreement, if there is any."""
+def ask(program, cases):
+    """What Lehr makes of each case."""
     lines = "".join(json.dumps(case.question()) + "\n" for case in cases)
     done = subprocess.run([program], input=lines, capture_output=True, text=True, timeout=300, check=True)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == len(cases)
+    return answers
+
+
+def check(program, cases, tolerance=TOLERANCE, constant=False):
+    """Fails with the worst disagreement, if there is any."""
+    answers = ask(program, cases)
     worst = (0.0, None)
     for case, answer in zip(cases, answers):
         assert "error" not in answer, f"{case.call}\n{answer['error']}"

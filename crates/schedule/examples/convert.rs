@@ -1,11 +1,12 @@
 //! Reads lines of JSON `{"call": "torch.StepLR(30)", "lr": 0.1, "steps": 90}` and answers each with a line
 //! `{"schedule": "…", "peak": 0.1, "rates": […], "channels": {…}}` or `{"error": "…"}`. Without `steps`, the run is as
-//! long as the call implies.
+//! long as the call implies. A call that reacts to a metric needs `"metrics": […]` and answers with the rate before each of
+//! them and after the last.
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 
 use lehr_schedule::convert::{Surroundings, parse_call};
-use lehr_schedule::{Curve, Horizon};
+use lehr_schedule::{Curve, Feedback, Horizon, Spec};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -13,6 +14,8 @@ struct Question {
     call: String,
     lr: Option<f64>,
     steps: Option<u64>,
+    #[serde(default)]
+    metrics: Vec<Option<f64>>,
 }
 
 #[derive(Serialize, Default)]
@@ -28,21 +31,41 @@ struct Answer {
 fn answer(question: &Question) -> Result<Answer, Box<dyn std::error::Error>> {
     let around = Surroundings { lr: question.lr, steps: question.steps };
     let converted = parse_call(&question.call, &around)?;
+    let schedule = match &converted.schedule {
+        Spec::Schedule(schedule) => schedule,
+        Spec::Feedback(feedback) => return replay(feedback, converted.peak, question),
+    };
     let steps = converted.steps.ok_or("it goes on for good: give `steps`")?;
     let horizon = Horizon::steps(steps);
     let curve = match converted.peak {
-        Some(peak) => converted.schedule.resolve_with_peak(&horizon, peak),
-        None => converted.schedule.resolve(&horizon),
+        Some(peak) => schedule.resolve_with_peak(&horizon, peak),
+        None => schedule.resolve(&horizon),
     };
-    let curve = curve.map_err(|error| format!("{}: {error}", converted.schedule))?;
+    let curve = curve.map_err(|error| format!("{schedule}: {error}"))?;
     let values = |curve: &Curve| curve.iter().collect::<Vec<f64>>();
     Ok(Answer {
         error: None,
-        schedule: converted.schedule.to_string(),
+        schedule: schedule.to_string(),
         peak: converted.peak,
         rates: values(&curve),
         channels: curve.channels().map(|(name, curve)| (name.to_owned(), values(curve))).collect(),
     })
+}
+
+/// The rates while these metrics come in; `null` is NaN.
+fn replay(
+    feedback: &Feedback,
+    peak: Option<f64>,
+    question: &Question,
+) -> Result<Answer, Box<dyn std::error::Error>> {
+    let horizon = Horizon::steps(question.metrics.len() as u64 + 1);
+    let mut control = feedback.resolve(&horizon, peak)?;
+    let mut rates = vec![control.rate(0)];
+    for (t, metric) in (0..).zip(&question.metrics) {
+        control.observe(t, metric.unwrap_or(f64::NAN));
+        rates.push(control.rate(t + 1));
+    }
+    Ok(Answer { schedule: feedback.to_string(), peak, rates, ..Answer::default() })
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -33,13 +33,15 @@ mod notation;
 mod number;
 mod schedule;
 pub mod shape;
+mod spec;
 
 pub use curve::Curve;
 pub use ease::{Ease, EaseForm};
 pub use error::{Error, ParseError, Problem};
 pub use extend::{Extension, MovedPhase};
-pub use feedback::{Better, Controller, Feedback, FeedbackState, Goal, Greedy, Plateau, Rule, Verdict};
+pub use feedback::{Average, Better, Controller, Feedback, FeedbackState, Goal, Rise, Rule, Verdict};
 pub use horizon::Horizon;
 pub use lint::{Lint, Severity, lint};
 pub use measure::{Level, Span, Unit};
 pub use schedule::{Course, GroupRate, Phase, Schedule, With};
+pub use spec::Spec;

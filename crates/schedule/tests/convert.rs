@@ -1,7 +1,7 @@
 //! Conversions of calls that nobody would write: they may be refused, but nothing panics, and what is accepted has
 //! finite rates that are not negative.
-use lehr_schedule::Horizon;
 use lehr_schedule::convert::{Surroundings, parse_call};
+use lehr_schedule::{Horizon, Spec};
 use proptest::prelude::*;
 
 /// Calls with holes for values.
@@ -19,6 +19,11 @@ const CALLS: &[&str] = &[
     "torch.SequentialLR([torch.StepLR(?), torch.PolynomialLR(?, ?)], [?])",
     "torch.ChainedScheduler([torch.ConstantLR(?, ?), torch.CosineAnnealingLR(?)])",
     "torch.SWALR(?, ?)",
+    "torch.ReduceLROnPlateau(o, 'min', ?, ?, ?, 'rel', ?, ?, ?)",
+    "transformers.greedy(o, 'max', ?, ?, ?, 'abs', ?, ?, ?, ?, ?, smooth=True, window_size=?, reset_start=?)",
+    "timm.PlateauLRScheduler(o, ?, ?, ?, ?, ?, ?, ?)",
+    "optax.contrib.reduce_on_plateau(?, ?, ?, ?, ?, ?, ?)",
+    "keras.callbacks.ReduceLROnPlateau('loss', ?, ?, 0, 'auto', ?, ?, ?)",
     "transformers.cosine(?, ?, ?)",
     "transformers.cosine_with_restarts(?, ?, ?)",
     "transformers.cosine_warmup_with_min_lr(?, ?, ?, min_lr=?, warmup_lr_rate=?)",
@@ -73,11 +78,24 @@ fn value() -> impl Strategy<Value = String> {
 fn check(text: &str, around: &Surroundings) {
     let Ok(found) = parse_call(text, around) else { return };
     let horizon = Horizon::steps(found.steps.unwrap_or(1000).min(1 << 53));
-    let Ok(curve) = found.schedule.resolve_with_peak(&horizon, found.peak.unwrap_or(0.1)) else { return };
+    let peak = found.peak.unwrap_or(0.1);
+    let schedule = match found.schedule {
+        Spec::Schedule(schedule) => schedule,
+        Spec::Feedback(feedback) => {
+            let Ok(mut control) = feedback.resolve(&horizon, Some(peak)) else { return };
+            for t in 0..300 {
+                let rate = control.rate(t);
+                assert!(rate.is_finite() && rate >= 0.0, "{text}\n{feedback}\nat update {t}: {rate}");
+                control.observe(t, [1.0, f64::NAN, -1.0, f64::INFINITY, 2.0, 2.0][t as usize % 6]);
+            }
+            return;
+        }
+    };
+    let Ok(curve) = schedule.resolve_with_peak(&horizon, peak) else { return };
     let last = horizon.steps - 1;
     for t in (0..horizon.steps.min(300)).chain([last / 2, last, last + 1]) {
         let rate = curve.at(t);
-        assert!(rate.is_finite() && rate >= 0.0, "{text}\n{}\nat update {t}: {rate}", found.schedule);
+        assert!(rate.is_finite() && rate >= 0.0, "{text}\n{schedule}\nat update {t}: {rate}");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use lehr_schedule::convert::{Surroundings, parse_call};
 use lehr_schedule::{Feedback, Horizon, Schedule};
 
 /// The lines of the blocks fenced with this word, each with its page.
@@ -61,4 +62,37 @@ fn the_data_notations_of_the_grammar_page_are_one_value() {
     assert_eq!(json, toml);
     let spoken = format!("`{json}` is");
     assert!(text.contains(&spoken), "{spoken}");
+}
+
+/// The rows of the tables on the page of conversions, each with the heading that it stands under.
+fn conversions() -> Vec<(String, [String; 3])> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/schedule/conversion.md");
+    let (mut heading, mut rows) = (String::new(), Vec::new());
+    for line in fs::read_to_string(page).unwrap().lines() {
+        if let Some(name) = line.strip_prefix("## ") {
+            heading = name.into();
+        }
+        let Some(row) = line.strip_prefix("| `") else { continue };
+        let cells: Vec<&str> = row.trim_end_matches('|').split(" | ").collect();
+        let [call, steps, schedule] = cells[..] else { panic!("not three cells: {line}") };
+        let bare = |cell: &str| cell.trim().trim_matches('`').to_owned();
+        rows.push((heading.clone(), [bare(call), steps.trim().into(), bare(schedule)]));
+    }
+    rows
+}
+
+#[test]
+fn the_table_of_conversions_is_what_they_give() {
+    let rows = conversions();
+    assert!(rows.len() > 85, "only {} rows found", rows.len());
+    for (heading, [call, steps, expected]) in rows {
+        let library = match heading.as_str() {
+            "PyTorch" => "torch".into(),
+            "Megatron-LM" => "megatron".into(),
+            name => name.to_lowercase(),
+        };
+        let around = Surroundings { lr: None, steps: steps.parse().ok() };
+        let found = parse_call(&format!("{library}.{call}"), &around).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(found.schedule.to_string(), expected, "{library}.{call}");
+    }
 }

@@ -63,7 +63,7 @@ fn greedy_moves_when_transformers_does() {
         (58, 1.0),
     ];
     assert_eq!(
-        changes("greedy by 0.5 patience 1 cooldown 2 wait 1 threshold 0.001 to 0.1 top 4 reset 3"),
+        changes("greedy by 0.5 patience 1 cooldown 2 threshold 0.001 to 0.1 wait 1 top 4 reset 3"),
         expected
     );
     let quick = changes("greedy by 0.5 patience 0 to 0.01");
@@ -106,7 +106,7 @@ fn a_restored_run_goes_on_as_if_nothing_had_happened() {
         }
     }
     let mut control = feedback.resolve(&Horizon::steps(60), None).unwrap();
-    let broken = FeedbackState { level: f64::NAN, ..*control.state() };
+    let broken = FeedbackState { level: f64::NAN, ..control.state().clone() };
     assert!(control.restore(broken).is_err());
 }
 
@@ -129,7 +129,9 @@ fn it_has_all_three_notations() {
     for spec in [
         "plateau",
         "warmup 500, plateau by 0.5 patience 3 margin 0.01 goal max to lr 1e-6",
-        "warmup 2%, constant 5ep, greedy cooldown 3 wait 2 to 0.01 top 2 reset 50 (cosine, linear 20%)",
+        "plateau patience 3 threshold 0.001 margin 0.5 every 4 least lr 1e-8",
+        "greedy threshold 0 window 50 least 0.01",
+        "warmup 2%, constant 5ep, greedy cooldown 3 to 0.01 wait 2 top 2 reset 50 (cosine, linear 20%)",
     ] {
         let feedback: Feedback = spec.parse().unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(feedback.to_string(), spec);
@@ -145,7 +147,9 @@ fn it_has_all_three_notations() {
         ("plateau, cosine", "reacts to a metric"),
         ("plateau goal best", "is not a goal"),
         ("plateau patience 1.5", "does not fit `patience`"),
-        ("plateau threshold 1 margin 1", "not both"),
+        ("plateau window 2 every 3", "not both"),
+        ("plateau window 0", "from 1 to a million"),
+        ("plateau wait 3", "no setting `wait`"),
         ("greedy factor 0.1", "no setting `factor`"),
     ] {
         let error = spec.parse::<Feedback>().unwrap_err().to_string();

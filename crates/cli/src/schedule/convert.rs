@@ -1,7 +1,7 @@
 //! `lehr schedule convert`: from another library's call, and between the three notations.
 
 use clap::Args;
-use lehr_schedule::Schedule;
+use lehr_schedule::Spec;
 use lehr_schedule::convert::{Converted, Surroundings, parse_call};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ pub struct Convert {
 #[derive(Serialize)]
 struct Object<'a> {
     text: String,
-    data: &'a Schedule,
+    data: &'a Spec,
     /// `null`: neither the call nor --lr says.
     peak: Option<f64>,
     /// `null`: the call goes on for good, or this is a schedule.
@@ -84,17 +84,22 @@ pub fn run(args: &Convert) -> Result<(), Failure> {
 /// A schedule, or a call if the argument is no schedule and looks like one.
 fn read(args: &Convert) -> Result<Converted, Failure> {
     let argument = &args.schedule;
-    if looks_like_call(argument) && argument.parse::<Schedule>().is_err() {
+    if looks_like_call(argument) && argument.parse::<Spec>().is_err() {
         let around = Surroundings { lr: args.lr, steps: args.steps };
         return parse_call(argument, &around).map_err(Failure::usage);
     }
-    let schedule = input::schedule(argument)?;
+    let schedule = input::spec(argument)?;
     Ok(Converted { schedule, peak: args.lr, steps: args.steps, notes: Vec::new() })
 }
 
 /// A name as programs have them (a dot, an underscore or a capital), and a parenthesis.
 fn looks_like_call(text: &str) -> bool {
-    let Some((name, _)) = text.split_once('(') else { return false };
+    // A whole statement, `scheduler = StepLR(…)`, is a call too.
+    let call = match text.split_once('=') {
+        Some((name, call)) if !name.contains('(') && !call.starts_with('=') => call,
+        _ => text,
+    };
+    let Some((name, _)) = call.split_once('(') else { return false };
     let name = name.trim();
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -103,7 +108,7 @@ fn looks_like_call(text: &str) -> bool {
 }
 
 /// A schedule in a notation, with a newline at its end.
-fn written(schedule: &Schedule, notation: Notation) -> Result<String, Failure> {
+fn written(schedule: &Spec, notation: Notation) -> Result<String, Failure> {
     match notation {
         Notation::Text => Ok(format!("{schedule}\n")),
         Notation::Json => {

@@ -1,8 +1,10 @@
 //! Schedules as arguments: text, a file in one of three notations, or stdin.
 
-use lehr_schedule::Schedule;
+use lehr_schedule::{ParseError, Schedule, Spec};
+use serde::de::DeserializeOwned;
 use std::io::Read;
 use std::path::Path;
+use std::str::FromStr;
 
 use crate::failure::Failure;
 
@@ -19,6 +21,15 @@ pub enum Notation {
 
 /// Reads a schedule from an argument: text, `@FILE` or `-`.
 pub fn schedule(argument: &str) -> Result<Schedule, Failure> {
+    read(argument)
+}
+
+/// The same for a schedule that may react to a metric.
+pub fn spec(argument: &str) -> Result<Spec, Failure> {
+    read(argument)
+}
+
+fn read<T: FromStr<Err = ParseError> + DeserializeOwned>(argument: &str) -> Result<T, Failure> {
     if argument == "-" {
         let mut text = String::new();
         let read = std::io::stdin().read_to_string(&mut text);
@@ -39,11 +50,12 @@ pub fn schedule(argument: &str) -> Result<Schedule, Failure> {
 }
 
 /// Reads one notation.
-fn parse(text: &str, notation: Notation) -> Result<Schedule, String> {
+fn parse<T: FromStr<Err = ParseError> + DeserializeOwned>(
+    text: &str,
+    notation: Notation,
+) -> Result<T, String> {
     match notation {
-        Notation::Text => {
-            text.trim_end().parse().map_err(|error: lehr_schedule::ParseError| error.to_string())
-        }
+        Notation::Text => text.trim_end().parse().map_err(|error: ParseError| error.to_string()),
         Notation::Json => serde_json::from_str(text).map_err(|error| error.to_string()),
         Notation::Toml => toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned()),
     }

@@ -189,6 +189,14 @@ impl<'c> Args<'c> {
         }
     }
 
+    /// A string.
+    pub fn text(&self, name: &str) -> Result<&str, Fault> {
+        match &self.required(name)?.value {
+            Value::Text(text) => Ok(text),
+            _ => Err(self.wrong(name, "a string")),
+        }
+    }
+
     /// One of some words.
     pub fn choice(&self, name: &str, among: &[&'static str]) -> Result<&'static str, Fault> {
         let text = match &self.required(name)?.value {

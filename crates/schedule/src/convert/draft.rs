@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::feedback::Rule;
 use crate::number::Shortest;
 
 /// The phases of a converted schedule before they are fitted to a run.
@@ -13,6 +14,8 @@ use crate::number::Shortest;
 /// they become fractions of it.
 pub(super) struct Draft {
     pub parts: Vec<Part>,
+    /// What reacts to the metric after these parts.
+    pub rule: Option<Rule>,
     /// The peak rate, where the call names one.
     pub peak: Option<f64>,
     /// The run's length, where the call implies one and it is not that of the phases.
@@ -156,7 +159,13 @@ impl From<Part> for Draft {
 
 impl Draft {
     pub fn of(parts: Vec<Part>) -> Self {
-        Self { parts, peak: None, steps: None, with: Vec::new(), notes: Vec::new() }
+        Self { parts, rule: None, peak: None, steps: None, with: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Then this reaction to a metric.
+    pub fn then(mut self, rule: Rule) -> Self {
+        self.rule = Some(rule);
+        self
     }
 
     pub fn peak(mut self, peak: f64) -> Self {
@@ -181,6 +190,9 @@ impl Draft {
 
     /// How many updates it takes until nothing changes any more; `None` if that never happens.
     pub fn length(&self) -> Option<u64> {
+        if self.rule.is_some() {
+            return None;
+        }
         self.parts.iter().map(|part| part.steps).try_fold(0_u64, |sum, steps| sum.checked_add(steps?))
     }
 
@@ -206,6 +218,12 @@ impl Draft {
 
     /// The whole draft as text for a run of `run` updates; without a run, for its own length.
     pub fn text(self, run: Option<u64>) -> String {
+        if let Some(rule) = self.rule {
+            let mut parts: Vec<Part> = self.parts.into_iter().filter(|part| part.steps != Some(0)).collect();
+            tidy(&mut parts);
+            let lead = parts.iter().map(Part::to_string);
+            return lead.chain([rule.to_node().to_string()]).collect::<Vec<_>>().join(", ");
+        }
         let run = run.or(self.steps).or(self.length());
         let (peak, with) = (self.peak, self.with.clone());
         let mut parts = match run {

@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 
 use super::args::{Args, Class};
 use super::draft::{Draft, Part, rate, share};
+use super::plateau::{factor, level};
 use super::torch::{listed, poly};
+use crate::feedback::{Better, Goal, Rule};
 use crate::notation::node::Fault;
 
 pub(super) const CLASSES: &[Class] = &[
@@ -39,6 +41,12 @@ pub(super) const CLASSES: &[Class] = &[
         names: &["CosineDecayRestarts"],
         signature: "initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0, name=None",
         convert: restarts,
+    },
+    Class {
+        names: &["ReduceLROnPlateau"],
+        signature: "monitor='val_loss', factor=0.1, patience=10, verbose=0, mode='auto', min_delta=1e-4, cooldown=0, \
+                    min_lr=0.0",
+        convert: plateau,
     },
 ];
 
@@ -166,4 +174,23 @@ fn restarts(args: &Args<'_>) -> Result<Draft, Fault> {
         false => Part::new("restarts", format!("to {} {every}", share(alpha))),
     };
     Ok(Draft::from(part).peak(init))
+}
+
+/// The rate times `factor` at the bad epoch number `patience`. The last epoch of a cooldown counts already.
+fn plateau(args: &Args<'_>) -> Result<Draft, Fault> {
+    let goal = match args.choice("mode", &["auto", "min", "max"])? {
+        "min" => Goal::Min,
+        "max" => Goal::Max,
+        _ if matches!(args.text("monitor")?, "loss" | "val_loss") => Goal::Min,
+        _ => return Err(args.wrong("mode", "min or max: what Keras makes of auto depends on the model")),
+    };
+    let rule = Rule {
+        by: factor(args, "factor")?,
+        patience: args.count("patience")?.saturating_sub(1),
+        cooldown: args.count("cooldown")?.saturating_sub(1),
+        better: Better { goal, threshold: 0.0, margin: args.number("min_delta")?.abs() },
+        to: level(args, "min_lr")?,
+        ..Rule::plateau()
+    };
+    Ok(Draft::of(Vec::new()).then(rule))
 }

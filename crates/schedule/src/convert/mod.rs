@@ -11,6 +11,7 @@ mod keras;
 mod megatron;
 mod nemo;
 mod optax;
+mod plateau;
 mod timm;
 mod torch;
 mod transformers;
@@ -23,7 +24,7 @@ use crate::curve::MOST_STEPS;
 use crate::error::ParseError;
 use crate::notation::nearest::nearest;
 use crate::notation::node::Fault;
-use crate::schedule::Schedule;
+use crate::spec::Spec;
 use args::{Args, Class};
 use call::Call;
 use draft::Draft;
@@ -46,8 +47,8 @@ impl Surroundings {
 /// A converted schedule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Converted {
-    /// The schedule, relative to its peak rate.
-    pub schedule: Schedule,
+    /// The schedule, relative to its peak rate; a [`Feedback`](crate::Feedback) where the call reacts to a metric.
+    pub schedule: Spec,
     /// The peak rate: from the call, or the optimiser's.
     pub peak: Option<f64>,
     /// The horizon that the schedule is written for; `None` where the call goes on for good.
@@ -113,15 +114,29 @@ fn convert(text: &str, around: &Surroundings) -> Result<Converted, Fault> {
     let steps = around.steps.or(draft.steps).or(draft.length());
     let peak = draft.peak.or(around.lr);
     let spec = draft.text(around.steps);
-    let schedule = spec.parse::<Schedule>().map_err(|error| {
+    let schedule = spec.parse::<Spec>().map_err(|error| {
         Fault::new(format!("it would be `{spec}`, which Lehr refuses: {}", error.problem), whole)
     })?;
     Ok(Converted { schedule, peak, steps, notes })
 }
 
+/// The schedules of these calls, which are part of another one.
+fn inner(call: &Call, around: Surroundings) -> Result<Draft, Fault> {
+    let draft = draft(call, around)?;
+    match draft.rule {
+        None => Ok(draft),
+        Some(_) => {
+            let class = call.name.rsplit('.').next().unwrap_or_default();
+            let problem = format!("`{class}` inside another schedule: it reacts to a metric");
+            Err(Fault::new(problem, call.at.clone())
+                .expected("it on its own, or a schedule without feedback"))
+        }
+    }
+}
+
 fn draft(call: &Call, around: Surroundings) -> Result<Draft, Fault> {
     let class = find(call)?;
-    (class.convert)(&Args::new(call, class, around, draft)?)
+    (class.convert)(&Args::new(call, class, around, inner)?)
 }
 
 /// The schedule that a name means.
@@ -252,7 +267,11 @@ mod tests {
             ("torch.StepLR(30, step_size=30)", "one value too many"),
             ("torch.StepLR(1/0)", "must be a finite number"),
             ("torch.LambdaLR(lr_lambda=f)", "cannot be read"),
-            ("torch.ReduceLROnPlateau()", "no function of the step"),
+            ("torch.ReduceLROnPlateau(patience=-1)", "`patience` must be a whole number"),
+            (
+                "torch.SequentialLR([torch.StepLR(3), torch.ReduceLROnPlateau()], [5])",
+                "`ReduceLROnPlateau` inside another schedule",
+            ),
             (
                 "torch.SequentialLR([torch.OneCycleLR(0.1, 10), torch.StepLR(3)], [5])",
                 "`OneCycleLR` inside `SequentialLR`",

@@ -6,7 +6,10 @@ use alloc::vec::Vec;
 
 use super::args::{Args, Class};
 use super::draft::{Draft, Part, rate, share};
+use super::plateau::factor;
 use super::torch::{listed, poly};
+use crate::feedback::{Average, Better, Goal, Rule};
+use crate::measure::Level;
 use crate::notation::node::Fault;
 
 pub(super) const CLASSES: &[Class] = &[
@@ -70,6 +73,11 @@ pub(super) const CLASSES: &[Class] = &[
     },
     Class { names: &["sgdr_schedule"], signature: "cosine_kwargs", convert: sgdr },
     Class { names: &["join_schedules"], signature: "schedules, boundaries", convert: joined },
+    Class {
+        names: &["reduce_on_plateau"],
+        signature: "factor=0.1, patience=10, rtol=1e-4, atol=0.0, cooldown=0, accumulation_size=1, min_scale=0.0",
+        convert: plateau,
+    },
 ];
 
 /// A draft whose peak is the largest of its levels.
@@ -294,4 +302,26 @@ fn in_turn(drafts: Vec<Draft>, boundaries: Option<&[u64]>) -> Draft {
         }
     }
     peaked(parts, &peaks)
+}
+
+/// The scale times `factor` at the bad value number `patience`, where a value is the mean of `accumulation_size`.
+fn plateau(args: &Args<'_>) -> Result<Draft, Fault> {
+    let min_scale = args.level("min_scale")?;
+    if min_scale > 1.0 {
+        return Err(args.wrong("min_scale", "at most 1"));
+    }
+    let rule = Rule {
+        by: factor(args, "factor")?,
+        patience: args.at_least_one("patience")? - 1,
+        cooldown: args.count("cooldown")?,
+        better: Better { goal: Goal::Min, threshold: args.level("rtol")?, margin: args.level("atol")? },
+        average: match args.at_least_one("accumulation_size")? {
+            1 => Average::Off,
+            each => Average::Every(each),
+        },
+        to: Level::Relative(min_scale),
+        ..Rule::plateau()
+    };
+    let draft = Draft::of(Vec::new()).then(rule);
+    Ok(draft.note("optax scales the update that comes with the value already; Lehr the next one"))
 }

@@ -6,7 +6,10 @@ use alloc::vec::Vec;
 
 use super::args::{Args, Class};
 use super::draft::{Draft, Part, join, rate, share};
+use super::plateau::{factor, goal, level};
 use super::torch::steps_at;
+use crate::feedback::{Better, Goal, Rule};
+use crate::measure::Level;
 use crate::notation::node::Fault;
 
 /// What every cyclic scheduler of timm takes.
@@ -40,6 +43,13 @@ pub(super) const CLASSES: &[Class] = &[
                     warmup_lr_init=0.0, t_in_epochs=True, noise_range_t=None, noise_pct=0.67, noise_std=1.0, \
                     noise_seed=42, initialize=True",
         convert: wsd,
+    },
+    Class {
+        names: &["PlateauLRScheduler", "plateau"],
+        signature: "optimizer, decay_rate=0.1, patience_t=10, threshold=1e-4, cooldown_t=0, warmup_t=0, \
+                    warmup_lr_init=0.0, lr_min=0.0, mode='max', noise_range_t=None, noise_type='normal', \
+                    noise_pct=0.67, noise_std=1.0, noise_seed=None, initialize=True",
+        convert: plateau,
     },
 ];
 
@@ -260,4 +270,24 @@ fn wsd(args: &Args<'_>) -> Result<Draft, Fault> {
     };
     let draft = Draft::of(vec![up, Part::over("sequence", total, format!("({main})")), Part::hold(floor)]);
     Ok(draft.steps(warmup + total))
+}
+
+/// A warm-up whose metrics are not counted, then torch's plateau with its own defaults.
+fn plateau(args: &Args<'_>) -> Result<Draft, Fault> {
+    no_noise(args)?;
+    let rule = Rule {
+        by: factor(args, "decay_rate")?,
+        patience: args.count("patience_t")?,
+        cooldown: args.count("cooldown_t")?,
+        better: Better { goal: goal(args)?, threshold: args.level("threshold")?, margin: 0.0 },
+        to: level(args, "lr_min")?,
+        least: Level::Absolute(1e-8),
+        ..Rule::plateau()
+    };
+    let up = Part::line(args.count("warmup_t")?, rate(args.level("warmup_lr_init")?), 1);
+    let draft = Draft::of(vec![up]).then(rule);
+    Ok(match rule.better.goal {
+        Goal::Min => draft,
+        Goal::Max => draft.note("larger metrics are better, which is timm's default"),
+    })
 }

@@ -6,7 +6,12 @@ use alloc::vec::Vec;
 
 use super::args::{Args, Class};
 use super::draft::{Draft, Part, join, rate, share};
+use super::plateau::like_torch;
+use crate::feedback::Rule;
 use crate::notation::node::Fault;
+
+pub(super) const PLATEAU: &str = "optimizer, mode='min', factor=0.1, patience=10, threshold=1e-4, \
+                                  threshold_mode='rel', cooldown=0, min_lr=0, eps=1e-8";
 
 pub(super) const CLASSES: &[Class] = &[
     Class { names: &["LambdaLR"], signature: "optimizer, lr_lambda, last_epoch=-1", convert: lambda },
@@ -61,12 +66,7 @@ pub(super) const CLASSES: &[Class] = &[
                     div_factor=25.0, final_div_factor=10000.0, three_phase=False, last_epoch=-1",
         convert: one_cycle,
     },
-    Class {
-        names: &["ReduceLROnPlateau"],
-        signature: "optimizer, mode='min', factor=0.1, patience=10, threshold=1e-4, threshold_mode='rel', cooldown=0, \
-                    min_lr=0, eps=1e-8",
-        convert: plateau,
-    },
+    Class { names: &["ReduceLROnPlateau"], signature: PLATEAU, convert: plateau },
     Class {
         names: &["SequentialLR"],
         signature: "optimizer, schedulers, milestones, last_epoch=-1",
@@ -261,10 +261,9 @@ fn one_cycle(args: &Args<'_>) -> Result<Draft, Fault> {
     Ok(draft.with(format!("momentum (scale by {} ({against}))", share(low))))
 }
 
-fn plateau(args: &Args<'_>) -> Result<Draft, Fault> {
-    Err(args
-        .fault("`ReduceLROnPlateau` depends on the metric, so it is no function of the step")
-        .expected("a schedule without feedback"))
+/// The rate times `factor` at the bad epoch number `patience` + 1.
+pub(super) fn plateau(args: &Args<'_>) -> Result<Draft, Fault> {
+    Ok(Draft::of(Vec::new()).then(like_torch(args, Rule::plateau())?))
 }
 
 /// Each schedule from its own start, until its milestone.

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use super::args::{Args, Class};
 use super::call::{Call, Placed, Value};
 use super::draft::{Draft, Part, rate, share};
+use super::plateau::{level, like_torch};
 use super::torch::poly;
+use crate::feedback::{Average, Rise, Rule};
 use crate::notation::node::Fault;
 
 pub(super) const CLASSES: &[Class] = &[
@@ -70,14 +72,24 @@ pub(super) const CLASSES: &[Class] = &[
                     warmup_type='linear', decay_type='cosine', min_lr_ratio=0, num_cycles=0.5, last_epoch=-1",
         convert: wsd,
     },
+    Class {
+        names: &["reduce_lr_on_plateau", "get_reduce_on_plateau_schedule"],
+        signature: super::torch::PLATEAU,
+        convert: super::torch::plateau,
+    },
+    Class {
+        names: &["greedy", "get_greedy_schedule", "GreedyLR"],
+        signature: "optimizer, mode='min', factor=0.95, patience=10, threshold=1e-6, threshold_mode='abs', \
+                    cooldown=0, warmup=0, min_lr=1e-3, max_lr=1.0, eps=1e-8, verbose=False, smooth=False, \
+                    window_size=50, reset_start=500",
+        convert: greedy,
+    },
 ];
 
 /// `get_scheduler(name, …)` is the schedule of that name with the arguments it knows.
 fn by_name(args: &Args<'_>) -> Result<Draft, Fault> {
     let known: Vec<&'static str> =
         CLASSES.iter().skip(1).filter_map(|class| class.names.first().copied()).collect();
-    let mut known = known;
-    known.extend(["reduce_lr_on_plateau", "greedy"]);
     let name = args.choice("name", &known)?;
     let given = args.given();
     let mut arguments: Vec<(Option<String>, Placed)> = Vec::new();
@@ -89,7 +101,7 @@ fn by_name(args: &Args<'_>) -> Result<Draft, Fault> {
         }
     }
     arguments.extend(args.dict("scheduler_specific_kwargs")?.into_iter().flat_map(|dict| dict.arguments));
-    (args.inner)(&Call { name: format!("transformers.{name}"), arguments, at: given.at.clone() }, args.around)
+    super::draft(&Call { name: format!("transformers.{name}"), arguments, at: given.at.clone() }, args.around)
 }
 
 /// Warm-up t/W, decay over D = max(1, T − W) updates, run of T updates.
@@ -233,4 +245,16 @@ fn wsd(args: &Args<'_>) -> Result<Draft, Fault> {
         Part::hold(&floor),
     ];
     Ok(Draft::of(parts).steps(warmup + stable + decay))
+}
+
+/// Down as torch's plateau; up, divided by the factor, at the good epoch number `patience` + 1.
+fn greedy(args: &Args<'_>) -> Result<Draft, Fault> {
+    let reset = args.count("reset_start")?.max(1);
+    let rise = Rise { wait: args.count("warmup")?, top: level(args, "max_lr")?, reset: Some(reset) };
+    let average = match args.flag("smooth")? {
+        true => Average::Window(args.at_least_one("window_size")?),
+        false => Average::Off,
+    };
+    let rule = Rule { average, rise: Some(rise), ..like_torch(args, Rule::greedy())? };
+    Ok(Draft::of(Vec::new()).then(rule))
 }

@@ -1,9 +1,10 @@
 //! A feedback schedule at work: the rate now, and what an observation does to it.
+use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feedback, Rule};
+use super::{Average, Feedback, Rise, Rule};
 use crate::curve::Curve;
 use crate::error::{Error, Problem};
 use crate::horizon::Horizon;
@@ -14,7 +15,7 @@ use crate::shape::Constant;
 
 /// Everything that a feedback schedule remembers. Save it with a checkpoint, give it back with
 /// [`restore`](Controller::restore).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeedbackState {
     /// The level in force, on the scale of the rates.
@@ -29,6 +30,18 @@ pub struct FeedbackState {
     pub pause: u64,
     /// Cuts that were due at the lowest level.
     pub at_floor: u64,
+    /// The metrics that the next mean is over, with `window` and `every`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recent: Vec<f64>,
+    /// With `every`: how many metrics of this mean were NaN or infinite.
+    #[serde(default)]
+    pub not_finite: u64,
+}
+
+impl FeedbackState {
+    fn start(level: f64) -> Self {
+        Self { level, best: None, bad: 0, good: 0, pause: 0, at_floor: 0, recent: Vec::new(), not_finite: 0 }
+    }
 }
 
 /// What an observation did, and why.
@@ -38,6 +51,8 @@ pub enum Verdict {
     Lead,
     /// Not counted as bad (plateau) or at all (greedy): it came too soon after a change.
     Paused,
+    /// Taken into the mean of the metrics that come with it.
+    Gathered,
     /// Better than the best so far.
     Better,
     /// No improvement; how many of them in a row.
@@ -53,8 +68,12 @@ pub enum Verdict {
     },
     /// A cut was due, but the level is the lowest already.
     AtFloor,
+    /// A change was due, but it would not be larger than `least`.
+    TooSmall,
     /// The level was raised to this one.
     Raised(f64),
+    /// A rise was due, but the level is the highest already.
+    AtTop,
     /// Everything starts over at this level.
     Reset(f64),
 }
@@ -64,6 +83,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Lead => write!(f, "not counted: the lead is still running"),
             Self::Paused => write!(f, "not counted: too soon after a change"),
+            Self::Gathered => write!(f, "taken into a mean with the next ones"),
             Self::Better => write!(f, "better than before"),
             Self::Worse(times) => write!(f, "no improvement, {times} in a row"),
             Self::NotFinite => write!(f, "the metric is not a finite number; counted as no improvement"),
@@ -72,6 +92,8 @@ impl fmt::Display for Verdict {
                 write!(f, "level cut to {}: the metric is not a finite number", Shortest(*level))
             }
             Self::AtFloor => write!(f, "no improvement, but the level is the lowest already"),
+            Self::TooSmall => write!(f, "a change was due, but it would be too small"),
+            Self::AtTop => write!(f, "better than before, but the level is the highest already"),
             Self::Raised(level) => write!(f, "level raised to {}", Shortest(*level)),
             Self::Reset(level) => write!(f, "started over at level {}", Shortest(*level)),
         }
@@ -90,7 +112,7 @@ impl fmt::Display for Verdict {
 ///     control.observe(t, loss);
 /// }
 /// assert_eq!(control.rate(5), 0.05); // two observations in a row were no improvement
-/// let saved = *control.state();
+/// let saved = control.state().clone();
 /// control.restore(saved)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -103,6 +125,7 @@ pub struct Controller {
     start: f64,
     floor: f64,
     top: f64,
+    least: f64,
     state: FeedbackState,
 }
 
@@ -139,12 +162,10 @@ impl Feedback {
             let schedule = Schedule::new([Constant { from: Some(level) }.into()]);
             curve(&schedule, &Horizon::steps(1)).map(|curve| curve.at(0))
         };
-        let (floor, top) = match self.rule {
-            Rule::Plateau(rule) => (level(rule.to)?, start),
-            Rule::Greedy(rule) => (level(rule.to)?, level(rule.top)?),
-        };
-        let state = FeedbackState { level: start, best: None, bad: 0, good: 0, pause: 0, at_floor: 0 };
-        Ok(Controller { rule: self.rule, lead, lead_steps, ceiling, start, floor, top, state })
+        let (floor, least) = (level(self.rule.to)?, level(self.rule.least)?);
+        let top = self.rule.rise.map_or(Ok(start), |rise| level(rise.top))?;
+        let state = FeedbackState::start(start);
+        Ok(Controller { rule: self.rule, lead, lead_steps, ceiling, start, floor, top, least, state })
     }
 }
 
@@ -171,10 +192,12 @@ impl Controller {
     /// If the state cannot be one of this schedule: a level or best metric that is not a finite number.
     pub fn restore(&mut self, state: FeedbackState) -> Result<(), Error> {
         let bad_level = !(state.level >= 0.0 && state.level <= f64::MAX);
-        let bad_best = state.best.is_some_and(|best| !best.is_finite());
-        if bad_level || bad_best {
-            let value = if bad_level { state.level } else { state.best.unwrap_or(f64::NAN) };
-            let setting = if bad_level { "level" } else { "best" };
+        let bad_metric = state.best.iter().chain(&state.recent).find(|metric| !metric.is_finite());
+        let bad = match bad_level {
+            true => Some(("level", state.level)),
+            false => bad_metric.map(|metric| ("metric", *metric)),
+        };
+        if let Some((setting, value)) = bad {
             let problem = Problem::Range { setting, rule: "a finite number", value };
             return Err(Error::Phase { phase: "saved state".into(), problem });
         }
@@ -187,92 +210,95 @@ impl Controller {
         if t < self.lead_steps {
             return Verdict::Lead;
         }
-        match self.rule {
-            Rule::Plateau(rule) => {
-                let (better, not_finite) = self.compare(metric);
-                if self.state.pause > 0 {
-                    self.state.pause -= 1;
-                    self.state.bad = 0;
-                    return if better { Verdict::Better } else { Verdict::Paused };
-                }
-                match self.verdict(better, not_finite) {
-                    Verdict::Worse(bad) if bad > rule.patience => {
-                        self.cut(rule.by, rule.cooldown, false, None)
-                    }
-                    Verdict::NotFinite if self.state.bad > rule.patience => {
-                        self.cut(rule.by, rule.cooldown, true, None)
-                    }
-                    verdict => verdict,
-                }
+        let Some(metric) = self.averaged(metric) else { return Verdict::Gathered };
+        let rise = self.rule.rise;
+        if self.state.pause > 0 {
+            self.state.pause -= 1;
+            // Plateau still learns what the best is; greedy does not look.
+            let better = rise.is_none() && self.compare(metric) == Verdict::Better;
+            (self.state.bad, self.state.good) = (0, 0);
+            return if better { Verdict::Better } else { Verdict::Paused };
+        }
+        let patience = self.rule.patience;
+        match (self.compare(metric), rise) {
+            (Verdict::Better, Some(rise)) if self.state.good > patience => self.raise(rise),
+            (Verdict::Worse(bad), _) if bad > patience => self.cut(false),
+            (Verdict::NotFinite, _) if self.state.bad > patience => self.cut(true),
+            (verdict, _) => verdict,
+        }
+    }
+
+    /// The mean that is due, if one is; it is not finite if one of its metrics was not.
+    fn averaged(&mut self, metric: f64) -> Option<f64> {
+        let state = &mut self.state;
+        match self.rule.average {
+            Average::Off => Some(metric),
+            // What is no number is no part of a mean: it would spoil all the next ones.
+            Average::Window(_) if !metric.is_finite() => Some(metric),
+            Average::Window(last) => {
+                let over = (state.recent.len() + 1).saturating_sub(last as usize);
+                state.recent.drain(..over.min(state.recent.len()));
+                state.recent.push(metric);
+                Some(state.recent.iter().sum::<f64>() / state.recent.len() as f64)
             }
-            Rule::Greedy(rule) => {
-                if self.state.pause > 0 {
-                    self.state.pause -= 1;
-                    (self.state.bad, self.state.good) = (0, 0);
-                    return Verdict::Paused;
+            Average::Every(each) => {
+                match metric.is_finite() {
+                    true => state.recent.push(metric),
+                    false => state.not_finite += 1,
                 }
-                let (better, not_finite) = self.compare(metric);
-                match self.verdict(better, not_finite) {
-                    Verdict::Better if self.state.good > rule.patience => self.raise(rule.by, rule.wait),
-                    Verdict::Worse(bad) if bad > rule.patience => {
-                        self.cut(rule.by, rule.cooldown, false, rule.reset)
-                    }
-                    Verdict::NotFinite if self.state.bad > rule.patience => {
-                        self.cut(rule.by, rule.cooldown, true, rule.reset)
-                    }
-                    verdict => verdict,
+                if (state.recent.len() as u64).saturating_add(state.not_finite) < each {
+                    return None;
                 }
+                let spoiled = core::mem::take(&mut state.not_finite) > 0;
+                let recent = core::mem::take(&mut state.recent);
+                let mean = |mean: f64, (i, x): (usize, &f64)| (i as f64 * mean + x) / (i + 1) as f64;
+                Some(if spoiled { f64::NAN } else { recent.iter().enumerate().fold(0.0, mean) })
             }
         }
     }
 
-    /// Counts a metric: whether it is better than the best, and whether it is no finite number.
-    fn compare(&mut self, metric: f64) -> (bool, bool) {
+    /// Counts a metric: better than the best, worse, or no finite number.
+    fn compare(&mut self, metric: f64) -> Verdict {
         let finite = metric.is_finite();
-        let better = finite && self.state.best.is_none_or(|best| self.rule.better().than(metric, best));
-        if better {
+        if finite && self.state.best.is_none_or(|best| self.rule.better.than(metric, best)) {
             self.state.best = Some(metric);
             (self.state.bad, self.state.good) = (0, self.state.good.saturating_add(1));
-        } else {
-            (self.state.bad, self.state.good) = (self.state.bad.saturating_add(1), 0);
+            return Verdict::Better;
         }
-        (better, !finite)
+        (self.state.bad, self.state.good) = (self.state.bad.saturating_add(1), 0);
+        if finite { Verdict::Worse(self.state.bad) } else { Verdict::NotFinite }
     }
 
-    fn verdict(&self, better: bool, not_finite: bool) -> Verdict {
-        match (better, not_finite) {
-            (true, _) => Verdict::Better,
-            (false, true) => Verdict::NotFinite,
-            (false, false) => Verdict::Worse(self.state.bad),
-        }
-    }
-
-    fn cut(&mut self, by: f64, cooldown: u64, not_finite: bool, reset: Option<u64>) -> Verdict {
-        (self.state.bad, self.state.pause) = (0, cooldown);
-        let level = (self.state.level * by).max(self.floor);
-        if level < self.state.level {
+    fn cut(&mut self, not_finite: bool) -> Verdict {
+        (self.state.bad, self.state.pause) = (0, self.rule.cooldown);
+        let level = (self.state.level * self.rule.by).max(self.floor);
+        let cut = self.state.level - level > self.least;
+        if cut {
             self.state.level = level;
-        } else if reset.is_none() {
-            return Verdict::AtFloor;
         }
-        if self.state.level > self.floor {
-            return Verdict::Cut { level: self.state.level, not_finite };
+        let at_floor = self.state.level <= self.floor;
+        if at_floor {
+            self.state.at_floor = self.state.at_floor.saturating_add(1);
+            let reset = self.rule.rise.and_then(|rise| rise.reset);
+            if reset.is_some_and(|most| self.state.at_floor >= most) {
+                self.state = FeedbackState { pause: self.rule.cooldown, ..FeedbackState::start(self.start) };
+                return Verdict::Reset(self.start);
+            }
         }
-        self.state.at_floor = self.state.at_floor.saturating_add(1);
-        if reset.is_some_and(|most| self.state.at_floor >= most) {
-            let start = self.start;
-            self.state = FeedbackState { level: start, best: None, bad: 0, good: 0, pause: 0, at_floor: 0 };
-            return Verdict::Reset(start);
-        }
-        match level < self.state.level || self.state.at_floor == 1 {
-            true => Verdict::Cut { level: self.state.level, not_finite },
-            false => Verdict::AtFloor,
+        match (cut, at_floor) {
+            (true, _) => Verdict::Cut { level, not_finite },
+            (false, true) => Verdict::AtFloor,
+            (false, false) => Verdict::TooSmall,
         }
     }
 
-    fn raise(&mut self, by: f64, wait: u64) -> Verdict {
-        (self.state.good, self.state.pause, self.state.at_floor) = (0, wait, 0);
-        self.state.level = (self.state.level / by).min(self.top).max(self.state.level);
-        Verdict::Raised(self.state.level)
+    fn raise(&mut self, rise: Rise) -> Verdict {
+        (self.state.good, self.state.pause, self.state.at_floor) = (0, rise.wait, 0);
+        let level = (self.state.level / self.rule.by).min(self.top);
+        if level - self.state.level > self.least {
+            self.state.level = level;
+            return Verdict::Raised(level);
+        }
+        if self.state.level >= self.top { Verdict::AtTop } else { Verdict::TooSmall }
     }
 }

@@ -4,7 +4,7 @@ mod notation;
 mod rules;
 
 pub use controller::{Controller, FeedbackState, Verdict};
-pub use rules::{Better, Goal, Greedy, Plateau, Rule};
+pub use rules::{Average, Better, Goal, Rise, Rule};
 
 use alloc::vec::Vec;
 

@@ -1,14 +1,16 @@
 //! The three notations of a feedback schedule.
 use alloc::vec::Vec;
 use core::fmt;
+use core::slice;
 use core::str::FromStr;
 
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Feedback, Rule};
 use crate::error::ParseError;
 use crate::notation::args::Args;
-use crate::notation::data::{self, Phases};
+use crate::notation::data::{self, FromNodes, Phases};
 use crate::notation::node::{Fault, Node, Sequence};
 use crate::notation::text;
 use crate::schedule::Phase;
@@ -22,17 +24,32 @@ impl Feedback {
         self.lead.iter().map(Phase::to_node).chain([rule]).collect()
     }
 
-    fn from_nodes(nodes: &[Node]) -> Result<Self, Fault> {
-        let Some((last, lead)) = nodes.split_last() else {
-            return Err(Fault::new("there are no phases", 0..0).expected("`plateau` or `greedy`"));
-        };
-        let lead = lead.iter().map(Phase::from_node).collect::<Result<_, _>>()?;
-        let mut args = Args::new(last);
+    /// The rule and its ceiling, from the last phase.
+    fn last(node: &Node) -> Result<(Rule, Vec<Phase>), Fault> {
+        let mut args = Args::new(node);
         let rule = Rule::read(&mut args)?;
         let ceiling = args.optional_parts().unwrap_or_default();
         let ceiling = ceiling.iter().map(Phase::from_node).collect::<Result<_, _>>()?;
         args.finish()?;
-        rule.check().map_err(|problem| Fault::new(alloc::format!("{problem}"), last.at.clone()))?;
+        rule.check().map_err(|problem| Fault::new(alloc::format!("{problem}"), node.at.clone()))?;
+        Ok((rule, ceiling))
+    }
+
+    /// Whether these phases end in a rule.
+    pub(crate) fn is_meant(nodes: &[Node]) -> bool {
+        nodes.last().is_some_and(|last| Rule::WORDS.contains(&last.word.as_str()))
+    }
+}
+
+impl FromNodes for Feedback {
+    fn from_nodes<E: Error>(phases: &[Node], with: &[Node]) -> Result<Self, E> {
+        if !with.is_empty() {
+            return Err(E::custom("nothing goes `with` a schedule that reacts to a metric"));
+        }
+        let Some((last, lead)) = phases.split_last() else { return Err(E::missing_field("phases")) };
+        let lead = data::convert(lead, "phase", Phase::from_node)?;
+        let mut rule = data::convert(slice::from_ref(last), "the last phase", Self::last)?;
+        let (rule, ceiling) = rule.pop().ok_or_else(|| E::missing_field("phases"))?;
         Ok(Self { lead, rule, ceiling })
     }
 }
@@ -41,8 +58,16 @@ impl FromStr for Feedback {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let read = text::sequence(text).and_then(|nodes| Self::from_nodes(&nodes));
-        read.map_err(|fault| *fault.into_parse_error(text))
+        let read = || {
+            let nodes = text::sequence(text)?;
+            let Some((last, lead)) = nodes.split_last() else {
+                return Err(Fault::new("there are no phases", 0..0).expected("`plateau` or `greedy`"));
+            };
+            let lead = lead.iter().map(Phase::from_node).collect::<Result<_, _>>()?;
+            let (rule, ceiling) = Self::last(last)?;
+            Ok(Self { lead, rule, ceiling })
+        };
+        read().map_err(|fault: Fault| *fault.into_parse_error(text))
     }
 }
 
@@ -63,7 +88,6 @@ impl Serialize for Feedback {
 
 impl<'de> Deserialize<'de> for Feedback {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let nodes = data::phases_or_text(deserializer)?;
-        Self::from_nodes(&nodes).map_err(|fault| serde::de::Error::custom(fault.in_one_line()))
+        data::text_or_phases(deserializer)
     }
 }

@@ -7,6 +7,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use core::marker::PhantomData;
+use core::str::FromStr;
 
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
@@ -14,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::node::{Fault, Node, Placed, Setting, Value};
 use super::text;
+use crate::error::ParseError;
 use crate::schedule::{Phase, Schedule, With};
 
 impl Serialize for Schedule {
@@ -34,28 +37,48 @@ impl Serialize for Schedule {
 
 impl<'de> Deserialize<'de> for Schedule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            deserializer.deserialize_any(ScheduleVisitor)
-        } else {
-            deserializer.deserialize_str(ScheduleVisitor)
-        }
+        text_or_phases(deserializer)
     }
 }
 
-struct ScheduleVisitor;
+/// What is written as one text, or as a map with `phases` and perhaps `with`.
+pub(crate) trait FromNodes: FromStr<Err = ParseError> {
+    fn from_nodes<E: de::Error>(phases: &[Node], with: &[Node]) -> Result<Self, E>;
+}
 
-impl<'de> Visitor<'de> for ScheduleVisitor {
-    type Value = Schedule;
+impl FromNodes for Schedule {
+    fn from_nodes<E: de::Error>(phases: &[Node], with: &[Node]) -> Result<Self, E> {
+        Ok(Self {
+            phases: convert(phases, "phase", Phase::from_node)?,
+            with: convert(with, "`with` entry", With::from_node)?,
+        })
+    }
+}
+
+/// Reads either notation.
+pub(crate) fn text_or_phases<'de, T: FromNodes, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    match deserializer.is_human_readable() {
+        true => deserializer.deserialize_any(NodesVisitor(PhantomData)),
+        false => deserializer.deserialize_str(NodesVisitor(PhantomData)),
+    }
+}
+
+struct NodesVisitor<T>(PhantomData<T>);
+
+impl<'de, T: FromNodes> Visitor<'de> for NodesVisitor<T> {
+    type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a schedule: a text such as \"warmup 5%, cosine\", or a map with `phases`")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Schedule, E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
         text.parse().map_err(E::custom)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Schedule, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
         let mut phases: Option<Vec<Data>> = None;
         let mut with: Option<Vec<Companion>> = None;
         while let Some(key) = map.next_key::<String>()? {
@@ -70,10 +93,9 @@ impl<'de> Visitor<'de> for ScheduleVisitor {
         if phases.is_empty() {
             return Err(de::Error::custom("`phases` is empty: a schedule needs at least one phase"));
         }
-        Ok(Schedule {
-            phases: convert(phases.iter().map(|data| &data.0), "phase", Phase::from_node)?,
-            with: convert(with.iter().flatten().map(|with| &with.0), "`with` entry", With::from_node)?,
-        })
+        let phases: Vec<Node> = phases.into_iter().map(|data| data.0).collect();
+        let with: Vec<Node> = with.into_iter().flatten().map(|with| with.0).collect();
+        T::from_nodes(&phases, &with)
     }
 }
 
@@ -88,42 +110,8 @@ impl Serialize for Phases {
     }
 }
 
-/// `{"phases": [...]}`, or their text as one string.
-pub(crate) fn phases_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Node>, D::Error> {
-    struct PhasesVisitor;
-
-    impl<'de> Visitor<'de> for PhasesVisitor {
-        type Value = Vec<Node>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text such as \"warmup 5%, plateau by 0.5\", or a map with `phases`")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<Node>, E> {
-            text::sequence(text).map_err(|fault| E::custom(fault.in_one_line()))
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Node>, A::Error> {
-            let mut phases: Option<Vec<Data>> = None;
-            while let Some(key) = map.next_key::<String>()? {
-                match key.as_str() {
-                    "phases" if phases.is_none() => phases = Some(map.next_value()?),
-                    other => return Err(de::Error::unknown_field(other, &["phases"])),
-                }
-            }
-            let phases = phases.ok_or_else(|| de::Error::missing_field("phases"))?;
-            Ok(phases.into_iter().map(|data| data.0).collect())
-        }
-    }
-
-    match deserializer.is_human_readable() {
-        true => deserializer.deserialize_any(PhasesVisitor),
-        false => deserializer.deserialize_str(PhasesVisitor),
-    }
-}
-
-fn convert<'n, T, E: de::Error>(
-    nodes: impl Iterator<Item = &'n Node>,
+pub(crate) fn convert<T, E: de::Error>(
+    nodes: &[Node],
     what: &str,
     read: impl Fn(&Node) -> Result<T, Fault>,
 ) -> Result<Vec<T>, E> {
@@ -136,7 +124,7 @@ fn convert<'n, T, E: de::Error>(
             E::custom(format!("{what} {} (`{}`): {}", i + 1, node.word, fault.in_one_line()))
         })
     };
-    nodes.enumerate().map(numbered).collect()
+    nodes.iter().enumerate().map(numbered).collect()
 }
 
 /// A node in serde's data model.
