@@ -1,42 +1,42 @@
 //! `lehr diagnose`: did that run train well?
 
 use clap::Args;
-use lehr::diagnose::{Diagnosis, Finding, Run, Severity, diagnose};
+use lehr::diagnose::{self, Diagnosis, Finding, Logged, Names, Run, Severity};
 use lehr_report::number::{loss as loss_text, significant};
 use lehr_report::{Axis, Figure, Mark, Place, Series};
-use lehr_schedule::{Curve, Horizon, Schedule};
+use lehr_schedule::Schedule;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::failure::Failure;
-use crate::logs::{Line, Log};
 use crate::output;
 
 /// Validates finished runs with their schedule: converged or still falling, diverged and came back, restarts that
 /// paid, better than a constant rate, over-fitting
 ///
 /// Each FILE is a CSV with the columns step and loss, and where they are known lr and val_loss; with a column `run`,
-/// each run of it is diagnosed, and runs are held against each other.
+/// each run of it is diagnosed. Or it is an event file of TensorBoard, or a folder with such files, in it or below: a
+/// run for each folder. Runs are held against each other.
 #[derive(Args)]
 pub struct Diagnose {
-    /// Logs of runs
+    /// Logs of runs: CSV files, event files, folders of event files
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Column of the steps
-    #[arg(long, value_name = "COLUMN", default_value = "step")]
-    step: String,
-    /// Column of the (training) loss
-    #[arg(long, value_name = "COLUMN", default_value = "loss")]
-    loss: String,
-    /// Column of the validation loss, where there is one
-    #[arg(long, value_name = "COLUMN", default_value = "val_loss")]
-    validation: String,
-    /// Column of the rates, where there is one
-    #[arg(long, value_name = "COLUMN", default_value = "lr")]
-    rate: String,
-    /// Column that names the run, where a file holds several
-    #[arg(long, value_name = "COLUMN", default_value = "run")]
-    by: String,
+    /// Column of the steps [default: step]
+    #[arg(long, value_name = "COLUMN")]
+    step: Option<String>,
+    /// Column or tag of the (training) loss [default: loss, train/loss and the like]
+    #[arg(long, value_name = "COLUMN")]
+    loss: Option<String>,
+    /// Column or tag of the validation loss [default: val_loss, eval/loss and the like, where there is one]
+    #[arg(long, value_name = "COLUMN")]
+    validation: Option<String>,
+    /// Column or tag of the rates [default: lr, learning_rate and the like, where there is one]
+    #[arg(long, value_name = "COLUMN")]
+    rate: Option<String>,
+    /// Column that names the run, where a file holds several [default: run]
+    #[arg(long, value_name = "COLUMN")]
+    by: Option<String>,
     /// Only these runs
     #[arg(long, value_name = "RUN,…", value_delimiter = ',')]
     only: Vec<String>,
@@ -63,7 +63,7 @@ pub struct Diagnose {
 #[derive(Serialize)]
 struct Answer {
     runs: Vec<Diagnosis>,
-    /// Runs that logged steps twice.
+    /// Runs that logged steps twice, or whose logs are damaged.
     resumed: Vec<String>,
     caveats: [&'static str; 2],
 }
@@ -75,19 +75,34 @@ const CAVEATS: [&str; 2] = [
 
 /// Reads, diagnoses and prints.
 pub fn run(args: &Diagnose) -> Result<(), Failure> {
-    let (mut runs, mut resumed) = (Vec::new(), Vec::new());
+    let names = Names {
+        step: args.step.clone(),
+        loss: args.loss.clone(),
+        validation: args.validation.clone(),
+        rate: args.rate.clone(),
+        by: args.by.clone(),
+    };
+    let mut logged = Vec::new();
     for file in &args.files {
-        runs.extend(read(file, args, &mut resumed)?);
+        logged.extend(diagnose::read(file, &names).map_err(Failure::usage)?);
     }
-    if let Some(missing) =
-        args.only.iter().find(|name| !runs.iter().any(|run: &Run| run.name() == name.as_str()))
-    {
-        return Err(Failure::usage(format!("no run '{missing}' in the files")));
+    if let Some(missing) = args.only.iter().find(|name| !logged.iter().any(|run| run.name == **name)) {
+        let names: Vec<&str> = logged.iter().map(|run| run.name.as_str()).collect();
+        return Err(Failure::usage(format!(
+            "no run '{missing}' in the files; there are {}",
+            names.join(", ")
+        )));
     }
-    if runs.is_empty() {
+    logged.retain(|run| args.only.is_empty() || args.only.contains(&run.name));
+    if logged.is_empty() {
         return Err(Failure::usage("the files hold no run"));
     }
-    let answer = Answer { runs: diagnose(&runs), resumed, caveats: CAVEATS };
+    let schedule: Option<Schedule> =
+        args.schedule.as_ref().map(|spec| spec.parse().map_err(Failure::usage)).transpose()?;
+    let of = |run: &Logged| run.run(schedule.as_ref().map(|it| (it, args.lr))).map_err(Failure::usage);
+    let runs: Vec<Run> = logged.iter().map(of).collect::<Result<_, _>>()?;
+    let resumed = logged.iter().flat_map(oddities).collect();
+    let answer = Answer { runs: diagnose::diagnose(&runs), resumed, caveats: CAVEATS };
     let figure = picture(&runs, &answer);
     if let Some(path) = &args.plot {
         lehr_report::save(&figure, path).map_err(Failure::failed)?;
@@ -95,69 +110,19 @@ pub fn run(args: &Diagnose) -> Result<(), Failure> {
     if args.json { output::json("lehr.diagnose/1", &answer) } else { human(&answer, &figure) }
 }
 
-/// One logged line of a run.
-struct Point {
-    step: u64,
-    loss: Option<f64>,
-    validation: Option<f64>,
-    rate: Option<f64>,
-}
-
-/// Reads the runs of a file; runs that logged steps twice are named in `resumed`.
-fn read(path: &Path, args: &Diagnose, resumed: &mut Vec<String>) -> Result<Vec<Run>, Failure> {
-    let log = Log::read(path)?;
-    let (step, loss) = (log.place(&args.step)?, log.place(&args.loss)?);
-    let (validation, rate) =
-        (log.find(&args.validation).filter(|&place| place != loss), log.find(&args.rate));
-    let mut runs: Vec<(String, Vec<Point>)> = Vec::new();
-    for (name, lines) in log.runs(&args.by) {
-        let point = |line: &Line| {
-            let optional = |column: Option<usize>| column.map_or(Ok(None), |column| log.value(line, column));
-            let (validation, rate) = (optional(validation)?, optional(rate)?);
-            Ok::<_, Failure>(Point {
-                step: log.step(line, step)?,
-                loss: log.value(line, loss)?,
-                validation,
-                rate,
-            })
-        };
-        runs.push((name, lines.into_iter().map(point).collect::<Result<_, _>>()?));
+/// What is odd about a log.
+fn oddities(run: &Logged) -> Vec<String> {
+    let mut found = Vec::new();
+    if run.twice > 0 {
+        let (name, twice) = (&run.name, run.twice);
+        found.push(format!(
+            "{name}: {twice} steps were logged twice (a run taken up again); the later line counts"
+        ));
     }
-    runs.retain(|(name, _)| args.only.is_empty() || args.only.contains(name));
-    for (name, points) in &mut runs {
-        // A run that was taken up again logs some steps twice: the later line counts.
-        let logged = points.len();
-        points.reverse();
-        points.sort_by_key(|point| point.step);
-        points.dedup_by_key(|point| point.step);
-        if points.len() < logged {
-            let twice = logged - points.len();
-            resumed.push(format!(
-                "{name}: {twice} steps were logged twice (a run taken up again); the later line counts"
-            ));
-        }
+    if run.unreadable > 0 {
+        found.push(format!("{}: {} damaged records were passed over", run.name, run.unreadable));
     }
-    runs.into_iter().map(|(name, points)| of_points(name, &points, args)).collect()
-}
-
-fn of_points(name: String, points: &[Point], args: &Diagnose) -> Result<Run, Failure> {
-    let losses: Vec<(u64, f64)> = points.iter().filter_map(|point| Some((point.step, point.loss?))).collect();
-    let validation = points.iter().filter_map(|point| Some((point.step, point.validation?))).collect();
-    let logged: Option<Vec<f64>> =
-        points.iter().filter(|point| point.loss.is_some()).map(|point| point.rate).collect();
-    let rates = match (&args.schedule, losses.last()) {
-        (Some(spec), Some(&(last, _))) => {
-            let curve = curve(spec, last.max(1), args.lr)?;
-            Some(losses.iter().map(|&(step, _)| curve.at(step.min(last.max(1) - 1))).collect())
-        }
-        _ => logged,
-    };
-    Run::new(name, &losses, validation, rates).map_err(Failure::usage)
-}
-
-fn curve(spec: &str, steps: u64, peak: f64) -> Result<Curve, Failure> {
-    let schedule: Schedule = spec.parse().map_err(Failure::usage)?;
-    schedule.resolve_with_peak(&Horizon::steps(steps), peak).map_err(Failure::usage)
+    found
 }
 
 /// Marks of findings are drawn for a few runs; with more they would hide the lines.

@@ -49,3 +49,9 @@ impl From<io::Error> for Failure {
         }
     }
 }
+
+impl From<lehr::logs::LogError> for Failure {
+    fn from(error: lehr::logs::LogError) -> Self {
+        Self::usage(error)
+    }
+}

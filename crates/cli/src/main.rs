@@ -6,7 +6,6 @@
 mod diagnose;
 mod failure;
 mod lab;
-mod logs;
 mod output;
 mod progress;
 mod robustness;

@@ -1,25 +1,28 @@
 //! `lehr robustness`: how much do I lose if I am off?
 
 use clap::Args;
-use lehr::robustness::{Columns, GroupRobustness, Measured, Options, measure, read_csv};
+use lehr::robustness::{
+    Columns, GroupRobustness, Measured, Options, Refused, measure, read_csv, read_events,
+};
 use lehr::sweep::Sweep;
 use lehr_report::number::{loss as loss_text, significant};
 use lehr_report::{Align, Axis, Figure, Series, Table};
 use lehr_schedule::{Horizon, Schedule};
 use lehr_theory::{GridRatio, HorizonExponent, Rates, Ratio};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::failure::Failure;
 use crate::output;
 
 /// How much a finished sweep says is lost when the base rate is off: measured, beside the theory
 ///
-/// FILE is a CSV with one row per run. Per schedule: the best rate with its interval, the safe interval of rates, and
+/// FILE is a CSV with one row per run, or a folder with TensorBoard's event files in a folder per run, whose settings are
+/// those of `add_hparams` or in its name (cosine/lr=0.1,seed=3). Per schedule: the best rate with its interval, the safe interval of rates, and
 /// what a coarser grid of rates would have cost, as far as the sweep's own rates can tell.
 #[derive(Args)]
 pub struct Robustness {
-    /// The sweep
+    /// The sweep: a CSV file, or a folder of event files
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Column of the peak rate
@@ -34,6 +37,16 @@ pub struct Robustness {
     /// Column of the seed
     #[arg(long, value_name = "COLUMN", default_value = "seed")]
     seed: String,
+    /// Updates of the runs, for the theory
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    steps: u64,
+    #[command(flatten)]
+    measure: Measure,
+}
+
+/// What is asked of a sweep, and how it is shown.
+#[derive(Args, Clone)]
+pub struct Measure {
     /// Factors between neighbours of the coarse grids
     #[arg(
         long,
@@ -49,12 +62,9 @@ pub struct Robustness {
     /// A rate is safe if its loss is at most so much above the best [default: 0.2 % of it, or the noise]
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     epsilon: Option<f64>,
-    /// The spec of a schedule that the file names otherwise: 'NAME=SPEC', may be repeated; for the theory
+    /// The spec of a schedule that the sweep names otherwise: 'NAME=SPEC', may be repeated; for the theory
     #[arg(long, value_name = "NAME=SPEC")]
     spec: Vec<String>,
-    /// Updates of the runs, for the theory
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    steps: u64,
     /// Save the picture; the ending says how: .svg or .png
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -67,9 +77,11 @@ pub struct Robustness {
 struct Answer {
     runs: String,
     schedules: Vec<Entry>,
-    refused: Vec<lehr::robustness::Refused>,
+    refused: Vec<Refused>,
     transfers: Vec<Pair>,
     steps: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
     caveats: Vec<&'static str>,
 }
 
@@ -117,38 +129,46 @@ pub fn run(args: &Robustness) -> Result<(), Failure> {
         by: args.by.clone(),
         seed: args.seed.clone(),
     };
-    let sweep = read_csv(&args.file, &columns).map_err(Failure::usage)?;
-    let request = Request {
-        what: args.file.display().to_string(),
-        options: Options { noise: args.noise, epsilon: args.epsilon, ratios: args.grid.clone() },
-        specs: specs(&args.spec)?,
-        steps: args.steps,
-        plot: args.plot.as_deref(),
-        json: args.json.then_some("lehr.robustness/1"),
+    let (sweep, left_out) = match args.file.is_dir() {
+        true => read_events(&args.file, &columns).map_err(Failure::usage)?,
+        false => (read_csv(&args.file, &columns).map_err(Failure::usage)?, Vec::new()),
     };
-    present(&sweep, &request)
+    let source = Source { what: args.file.display().to_string(), steps: args.steps, left_out };
+    args.measure.present(&sweep, source, "lehr.robustness/1")
 }
 
-/// What is asked of a sweep, and how it is shown.
-pub struct Request<'a> {
-    /// Where the runs come from.
+/// Where a sweep comes from.
+pub struct Source {
+    /// What it is, for the reader.
     pub what: String,
-    /// How they are measured.
-    pub options: Options,
-    /// Specs of schedules that go by other names.
-    pub specs: Vec<(String, String)>,
     /// Updates of the runs.
     pub steps: u64,
-    /// Where the picture goes.
-    pub plot: Option<&'a Path>,
-    /// The schema of the JSON that is printed instead of text.
-    pub json: Option<&'static str>,
+    /// Runs that are not part of it, and why.
+    pub left_out: Vec<String>,
 }
 
-/// Measures a sweep, holds the theory beside it and prints.
-pub fn present(sweep: &Sweep, request: &Request<'_>) -> Result<(), Failure> {
-    let Measured { schedules, refused } = measure(sweep, &request.options).map_err(Failure::usage)?;
-    for (name, _) in &request.specs {
+impl Measure {
+    /// Measures a sweep, holds the theory beside it and prints; `schema` is that of the JSON.
+    pub fn present(&self, sweep: &Sweep, source: Source, schema: &'static str) -> Result<(), Failure> {
+        let specs = specs(&self.spec)?;
+        let options = Options { noise: self.noise, epsilon: self.epsilon, ratios: self.grid.clone() };
+        let Measured { schedules, refused } = measure(sweep, &options).map_err(Failure::usage)?;
+        let answer = answer(schedules, refused, &specs, source)?;
+        let figure = picture(&answer);
+        if let Some(path) = &self.plot {
+            lehr_report::save(&figure, path).map_err(Failure::failed)?;
+        }
+        if self.json { output::json(schema, &answer) } else { human(&answer, &figure) }
+    }
+}
+
+fn answer(
+    schedules: Vec<GroupRobustness>,
+    refused: Vec<Refused>,
+    specs: &[(String, String)],
+    source: Source,
+) -> Result<Answer, Failure> {
+    for (name, _) in specs {
         if !schedules.iter().any(|group| group.schedule == *name) {
             let names: Vec<&str> = schedules.iter().map(|group| group.schedule.as_str()).collect();
             return Err(Failure::usage(format!("--spec names '{name}'; the sweep has {}", names.join(", "))));
@@ -157,28 +177,21 @@ pub fn present(sweep: &Sweep, request: &Request<'_>) -> Result<(), Failure> {
     let entries: Vec<Entry> = schedules
         .into_iter()
         .map(|measured| {
-            let mut specs = request.specs.iter();
-            let named = specs.find(|(name, _)| *name == measured.schedule).map(|(_, spec)| spec.as_str());
-            let theory = theory(&measured, named, request.steps)?;
+            let named =
+                specs.iter().find(|(name, _)| *name == measured.schedule).map(|(_, spec)| spec.as_str());
+            let theory = theory(&measured, named, source.steps)?;
             Ok(Entry { measured, theory })
         })
         .collect::<Result<_, Failure>>()?;
-    let answer = Answer {
-        runs: request.what.clone(),
+    Ok(Answer {
+        runs: source.what,
         transfers: pairs(&entries)?,
         schedules: entries,
         refused,
-        steps: request.steps,
+        steps: source.steps,
+        left_out: source.left_out,
         caveats: CAVEATS.to_vec(),
-    };
-    let figure = picture(&answer);
-    if let Some(path) = request.plot {
-        lehr_report::save(&figure, path).map_err(Failure::failed)?;
-    }
-    match request.json {
-        Some(schema) => output::json(schema, &answer),
-        None => human(&answer, &figure),
-    }
+    })
 }
 
 fn specs(pairs: &[String]) -> Result<Vec<(String, String)>, Failure> {
@@ -340,6 +353,9 @@ fn human(answer: &Answer, figure: &Figure) -> Result<(), Failure> {
     }
     for refused in &answer.refused {
         text += &format!("\nNot analysed: {} ({})", refused.schedule, refused.reason);
+    }
+    for run in &answer.left_out {
+        text += &format!("\nLeft out: {run}");
     }
     text += "\n\nMind:\n";
     let mut caveats: Vec<(&str, Vec<&str>)> = Vec::new();

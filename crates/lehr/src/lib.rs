@@ -6,11 +6,13 @@
 //! - [`strategy`]: what to train next, when to stop and what to conclude, for any training program;
 //! - [`diagnose`]: did a run train well, with evidence and suggestions;
 //! - [`robustness`]: how much a finished sweep says is lost when the base rate is off;
+//! - [`logs`]: logs of training as CSV;
 //! - [`tensorboard`]: the numbers of TensorBoard's event files, also while they are written.
 //!
 //! The crates that this one stands on are re-exported: [`schedule`], [`search`], [`lab`], [`theory`].
 
 pub mod diagnose;
+pub mod logs;
 pub mod robustness;
 pub mod strategy;
 pub mod sweep;

@@ -3,13 +3,13 @@
 use clap::Args;
 use lehr::lab::data::read_libsvm;
 use lehr::lab::{Model, Optimizer, Task, TrainPlan};
-use lehr::robustness::{Experiment, Options, synthetic};
+use lehr::robustness::{Experiment, synthetic};
 use lehr_schedule::Schedule;
 use std::path::PathBuf;
 
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::robustness::{Request, present};
+use crate::robustness::{Measure, Source};
 
 /// What a coarse grid of rates costs under each schedule: trained on a fine grid with several seeds
 ///
@@ -53,27 +53,14 @@ pub struct Robustness {
     /// First seed; also that of the made data
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Factors between neighbours of the coarse grids
-    #[arg(
-        long,
-        value_name = "R,…",
-        value_delimiter = ',',
-        default_value = "2,3,5,10,30,100",
-        allow_negative_numbers = true
-    )]
-    grid: Vec<f64>,
     /// Judge by the validation loss instead
     #[arg(long)]
     held_out: bool,
     /// Threads [default: all]; the results do not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Save the picture; the ending says how: .svg or .png
-    #[arg(long, value_name = "FILE")]
-    plot: Option<PathBuf>,
-    /// Print the result as one JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    measure: Measure,
 }
 
 const SCHEDULES: &str = "constant; inverse-sqrt timescale 1%; linear; cosine; poly power 2; step at 50% 75% by 0.1; \
@@ -123,18 +110,15 @@ pub fn run(args: &Robustness) -> Result<(), Failure> {
         progress.finish();
     }
     let loss = if args.held_out { "validation" } else { "training" };
-    let request = Request {
+    let source = Source {
         what: format!(
             "{name}, {} with {}, {} steps of {}, {} seeds, {loss} loss",
             args.model, args.optimizer, args.steps, args.batch, args.seeds
         ),
-        options: Options { ratios: args.grid.clone(), ..Options::default() },
-        specs: Vec::new(),
         steps: args.steps,
-        plot: args.plot.as_deref(),
-        json: args.json.then_some("lehr.lab.robustness/1"),
+        left_out: Vec::new(),
     };
-    present(&sweep, &request)
+    args.measure.present(&sweep, source, "lehr.lab.robustness/1")
 }
 
 fn task(args: &Robustness) -> Result<(Task, String), Failure> {

@@ -6,7 +6,7 @@ use lehr_theory::Rates;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
-use crate::logs::Log;
+use lehr::logs::Log;
 
 /// The horizon of a schedule.
 #[derive(Args, Clone)]
@@ -66,5 +66,10 @@ pub fn column(path: &Path, name: &str) -> Result<Vec<f64>, Failure> {
     }
     let log = Log::read(path)?;
     let column = log.place(name)?;
-    log.runs("").iter().flat_map(|(_, lines)| lines).map(|line| log.number(line, column)).collect()
+    let runs = log.runs("");
+    Ok(runs
+        .iter()
+        .flat_map(|(_, lines)| lines)
+        .map(|line| log.number(line, column))
+        .collect::<Result<_, _>>()?)
 }

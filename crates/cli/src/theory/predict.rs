@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use super::args::{Run, Show, schedule};
 use super::text;
 use crate::failure::Failure;
-use crate::logs::{Line, Log};
 use crate::output;
+use lehr::logs::{Line, Log};
 
 /// Fits a loss-curve law to measured curves
 ///

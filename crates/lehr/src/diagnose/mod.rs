@@ -1,15 +1,17 @@
 //! Did that run train well? Findings about finished runs, each with its evidence and a suggestion.
 //!
-//! [`Run`] is what was logged, [`diagnose`] looks at each run and at all of them together.
+//! [`read`] reads logs, [`Run`] is what was logged, [`diagnose`] looks at each run and at all of them together.
 
 mod compare;
 mod future;
+pub(crate) mod read;
 mod run;
 mod signs;
 #[cfg(test)]
 mod tests;
 
 pub use future::Future;
+pub use read::{Logged, Names, Point, read};
 pub use run::{DiagnoseError, Run};
 
 use serde::Serialize;

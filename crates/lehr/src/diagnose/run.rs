@@ -11,6 +11,9 @@ pub enum DiagnoseError {
         /// What is wrong.
         why: String,
     },
+    /// A log cannot be read; the text says where and why.
+    #[error("{0}")]
+    Input(String),
 }
 
 /// The log of a run: steps, losses and, where they were logged, validation losses and rates.

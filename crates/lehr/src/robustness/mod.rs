@@ -1,15 +1,17 @@
 //! How much is lost when the base rate is off: measured on any finished sweep, beside the theory.
 //!
-//! [`read_csv`] reads runs, [`measure`] says per schedule where the best rate lies and how surely, which rates are
+//! [`read_csv`] and [`read_events`] read runs, [`measure`] says per schedule where the best rate lies and how surely, which rates are
 //! safe, and what a coarser grid would have cost. [`Experiment`] trains a sweep on purpose.
 
 mod coarse;
+mod events;
 mod experiment;
 mod measure;
 mod optimum;
 mod read;
 
 pub use coarse::Regret;
+pub use events::read_events;
 pub use experiment::{Experiment, synthetic};
 pub use measure::{Excess, GroupRobustness, Measured, Options, Refused, Safe, measure};
 pub use optimum::Optimum;

@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::{Scalar, Skipped, TensorBoardError, wire};
+use super::wire::{self, Found};
+use super::{Skipped, TensorBoardError};
 
 const HEADER: u64 = 12;
 const FOOTER: u64 = 4;
@@ -43,8 +44,8 @@ impl EventFile {
         Ok(header.len() < HEADER as usize || data_length(&header).is_some())
     }
 
-    /// Adds the scalars of the records that were completed since the last call.
-    pub(super) fn read_new(&mut self, scalars: &mut Vec<Scalar>) -> Result<(), TensorBoardError> {
+    /// Adds what the records hold that were completed since the last call.
+    pub(super) fn read_new(&mut self, found: &mut Found) -> Result<(), TensorBoardError> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             // Removed under our feet: what was read stays read.
@@ -57,14 +58,14 @@ impl EventFile {
             self.position = 0;
         }
         let mut reader = BufReader::new(file);
-        self.read_records(&mut reader, length, scalars).map_err(|source| self.fail(source))
+        self.read_records(&mut reader, length, found).map_err(|source| self.fail(source))
     }
 
     fn read_records(
         &mut self,
         reader: &mut BufReader<File>,
         length: u64,
-        scalars: &mut Vec<Scalar>,
+        found: &mut Found,
     ) -> std::io::Result<()> {
         let (mut header, mut data) = ([0; HEADER as usize], Vec::new());
         reader.seek(SeekFrom::Start(self.position))?;
@@ -96,7 +97,7 @@ impl EventFile {
                     return Ok(());
                 }
                 self.skipped.records += 1;
-            } else if wire::scalars(event, scalars).is_none() {
+            } else if wire::event(event, found).is_none() {
                 self.skipped.records += 1;
             }
             self.position = end;

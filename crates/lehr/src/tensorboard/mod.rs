@@ -11,10 +11,11 @@
 mod file;
 mod wire;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use file::EventFile;
+use wire::Found;
 
 /// One logged number.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +72,7 @@ pub struct Reader {
     path: PathBuf,
     files: Vec<EventFile>,
     folder: bool,
+    settings: BTreeMap<String, String>,
 }
 
 impl Reader {
@@ -100,21 +102,25 @@ impl Reader {
 
     /// Like [`Reader::open`], but what is not there yet may still come.
     pub fn watch(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), files: Vec::new(), folder: false }
+        Self { path: path.into(), files: Vec::new(), folder: false, settings: BTreeMap::new() }
     }
 
     /// The numbers that were logged since the last call, in the order of the files' names and, within a file, in the
     /// order in which they were logged.
     ///
     /// # Errors
-    /// If the system refuses to read. What was read before is not lost: the next call goes on there.
+    /// If the system refuses to read; the next call goes on where this one came to.
     pub fn read_new(&mut self) -> Result<Vec<Scalar>, TensorBoardError> {
         self.find_files()?;
-        let mut scalars = Vec::new();
-        for file in &mut self.files {
-            file.read_new(&mut scalars)?;
-        }
-        Ok(scalars)
+        let mut found = Found::default();
+        let read = self.files.iter_mut().try_for_each(|file| file.read_new(&mut found));
+        self.settings.append(&mut found.settings);
+        read.map(|()| found.scalars)
+    }
+
+    /// The settings of the run that were read so far (`add_hparams`).
+    pub fn settings(&self) -> &BTreeMap<String, String> {
+        &self.settings
     }
 
     /// What could not be read so far.

@@ -1,6 +1,16 @@
 //! The few fields of TensorBoard's protocol buffers that make a scalar; everything else is passed over.
 
+use std::collections::BTreeMap;
+
 use super::Scalar;
+
+/// What an event adds to.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub scalars: Vec<Scalar>,
+    /// Settings of the run, as the plugin `hparams` has them.
+    pub settings: BTreeMap<String, String>,
+}
 
 /// The value of a field.
 enum Field<'a> {
@@ -62,8 +72,8 @@ fn varint(rest: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// Adds the scalars of an `Event` (`wall_time` 1, `step` 2, `summary` 5); none if it is malformed.
-pub(super) fn scalars(event: &[u8], found: &mut Vec<Scalar>) -> Option<()> {
+/// Adds what an `Event` (`wall_time` 1, `step` 2, `summary` 5) holds; none if it is malformed.
+pub(super) fn event(event: &[u8], found: &mut Found) -> Option<()> {
     let (mut wall_time, mut step, mut summary) = (0.0, 0, None);
     for field in Fields(event) {
         match field? {
@@ -73,35 +83,75 @@ pub(super) fn scalars(event: &[u8], found: &mut Vec<Scalar>) -> Option<()> {
             _ => {}
         }
     }
-    let before = found.len();
-    let complete = values(summary.unwrap_or_default(), |tag, value| {
-        found.push(Scalar { tag, step, wall_time, value });
-    });
+    let before = found.scalars.len();
+    let mut complete = Some(());
+    for field in Fields(summary.unwrap_or_default()) {
+        let Some((number, field)) = field else {
+            complete = None;
+            break;
+        };
+        let (1, Field::Bytes(bytes)) = (number, field) else { continue };
+        let Some((tag, number)) = value(bytes, &mut found.settings) else {
+            complete = None;
+            break;
+        };
+        found.scalars.extend(number.map(|value| Scalar { tag, step, wall_time, value }));
+    }
     // A negative step is a large one in the unsigned reading.
     if complete.is_none() || step > i64::MAX as u64 {
-        found.truncate(before);
+        found.scalars.truncate(before);
     }
     complete
 }
 
-/// Hands tag and number of each value (1) of a `Summary` that is a scalar to `sink`.
-fn values(summary: &[u8], mut sink: impl FnMut(String, f64)) -> Option<()> {
-    for field in Fields(summary) {
-        let (1, Field::Bytes(value)) = field? else { continue };
-        let (mut tag, mut number) = (String::new(), None);
-        for field in Fields(value) {
-            match field? {
-                (1, Field::Bytes(name)) => tag = String::from_utf8_lossy(name).into_owned(),
-                (2, Field::Fixed32(bytes)) => number = Some(f64::from(f32::from_le_bytes(bytes))),
-                (8, Field::Bytes(bytes)) => number = tensor(bytes)?.number(),
-                _ => {}
-            }
+/// The tag (1) of a `Summary.Value` and, if it is a scalar (2 or 8), its number; settings (9) are added.
+fn value(bytes: &[u8], settings: &mut BTreeMap<String, String>) -> Option<(String, Option<f64>)> {
+    let (mut tag, mut number) = (String::new(), None);
+    for field in Fields(bytes) {
+        match field? {
+            (1, Field::Bytes(name)) => tag = String::from_utf8_lossy(name).into_owned(),
+            (2, Field::Fixed32(bytes)) => number = Some(f64::from(f32::from_le_bytes(bytes))),
+            (8, Field::Bytes(bytes)) => number = tensor(bytes)?.number(),
+            (9, Field::Bytes(metadata)) => hparams(metadata, settings)?,
+            _ => {}
         }
-        if let Some(number) = number {
-            sink(tag, number);
+    }
+    Some((tag, number))
+}
+
+/// Adds the settings in a `SummaryMetadata`: its plugin's data (1) are the name (1) and the content (2), for `hparams`
+/// a message whose `session_start_info` (3) holds a map (1).
+fn hparams(metadata: &[u8], settings: &mut BTreeMap<String, String>) -> Option<()> {
+    let Some(plugin) = bytes_of(metadata, 1)? else { return Some(()) };
+    if bytes_of(plugin, 1)? != Some(b"hparams") {
+        return Some(());
+    }
+    let content = bytes_of(plugin, 2)?.unwrap_or_default();
+    for field in Fields(bytes_of(content, 3)?.unwrap_or_default()) {
+        let (1, Field::Bytes(entry)) = field? else { continue };
+        let key = String::from_utf8_lossy(bytes_of(entry, 1)?.unwrap_or_default()).into_owned();
+        for field in Fields(bytes_of(entry, 2)?.unwrap_or_default()) {
+            let text = match field? {
+                (2, Field::Fixed64(bytes)) => f64::from_le_bytes(bytes).to_string(),
+                (3, Field::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
+                (4, Field::Varint(value)) => (value != 0).to_string(),
+                _ => continue,
+            };
+            settings.insert(key.clone(), text);
         }
     }
     Some(())
+}
+
+/// The last field of this number that holds bytes; none outside if the message is malformed.
+fn bytes_of(message: &[u8], wanted: u64) -> Option<Option<&[u8]>> {
+    let mut found = None;
+    for field in Fields(message) {
+        if let (number, Field::Bytes(bytes)) = field? {
+            found = if number == wanted { Some(bytes) } else { found };
+        }
+    }
+    Some(found)
 }
 
 /// What a `TensorProto` says: its type, the product of its dimensions, and the bytes or values that it holds.
