@@ -3,6 +3,7 @@
 //! - [`tune`]: which peak rate and schedule to use, by training a built-in model on data;
 //! - [`sweep`]: what a finished sweep of peak rates × schedules × seeds says: the best rates with their noise, the safe
 //!   interval of rates, the recommendation;
+//! - [`program`]: any training program, run once: its command, its reports, its end, and nothing left of it;
 //! - [`strategy`]: what to train next, when to stop and what to conclude, for any training program;
 //! - [`diagnose`]: did a run train well, with evidence and suggestions;
 //! - [`robustness`]: how much a finished sweep says is lost when the base rate is off;
@@ -13,6 +14,7 @@
 
 pub mod diagnose;
 pub mod logs;
+pub mod program;
 pub mod robustness;
 pub mod strategy;
 pub mod sweep;
