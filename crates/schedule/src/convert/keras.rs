@@ -4,51 +4,73 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::args::{Args, Class};
+use super::args::Args;
+use super::calls;
 use super::draft::{Draft, Part, rate, share};
 use super::plateau::{factor, level};
 use super::torch::{listed, poly};
 use crate::feedback::{Better, Goal, Rule};
 use crate::notation::node::Fault;
 
-pub(super) const CLASSES: &[Class] = &[
-    Class {
-        names: &["ExponentialDecay"],
-        signature: "initial_learning_rate, decay_steps, decay_rate, staircase=False, name=None",
-        convert: exponential,
-    },
-    Class {
-        names: &["PiecewiseConstantDecay"],
-        signature: "boundaries, values, name=None",
-        convert: piecewise_constant,
-    },
-    Class {
-        names: &["PolynomialDecay"],
-        signature: "initial_learning_rate, decay_steps, end_learning_rate=0.0001, power=1.0, cycle=False, name=None",
-        convert: polynomial,
-    },
-    Class {
-        names: &["InverseTimeDecay"],
-        signature: "initial_learning_rate, decay_steps, decay_rate, staircase=False, name=None",
-        convert: inverse_time,
-    },
-    Class {
-        names: &["CosineDecay"],
-        signature: "initial_learning_rate, decay_steps, alpha=0.0, name=None, warmup_target=None, warmup_steps=0",
-        convert: cosine,
-    },
-    Class {
-        names: &["CosineDecayRestarts"],
-        signature: "initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0, name=None",
-        convert: restarts,
-    },
-    Class {
-        names: &["ReduceLROnPlateau"],
-        signature: "monitor='val_loss', factor=0.1, patience=10, verbose=0, mode='auto', min_delta=1e-4, cooldown=0, \
-                    min_lr=0.0",
-        convert: plateau,
-    },
-];
+calls! {
+    "keras";
+    /// `ExponentialDecay`: init·rate^(t/n), or its staircase.
+    ExponentialDecay = "ExponentialDecay", exponential, "" {
+        initial_learning_rate: f64,
+        decay_steps: f64,
+        decay_rate: f64,
+        staircase: bool = "False" ["name=None, "],
+    }
+    /// `PiecewiseConstantDecay`: The value of the first boundary ≥ t: Keras switches after the boundary.
+    PiecewiseConstantDecay = "PiecewiseConstantDecay", piecewise_constant, "" {
+        boundaries: Vec<u64>,
+        values: Vec<f64> ["name=None, "],
+    }
+    /// `PolynomialDecay`: (init − end)·(1 − t/n)^p + end; with `cycle`, n grows to the next multiple of itself once
+    /// it is passed.
+    PolynomialDecay = "PolynomialDecay", polynomial, "" {
+        initial_learning_rate: f64,
+        decay_steps: u64,
+        end_learning_rate: f64 = "0.0001",
+        power: f64 = "1.0",
+        cycle: bool = "False" ["name=None, "],
+    }
+    /// `InverseTimeDecay`: init/(1 + rate·t/n), or its staircase.
+    InverseTimeDecay = "InverseTimeDecay", inverse_time, "" {
+        initial_learning_rate: f64,
+        decay_steps: f64,
+        decay_rate: f64,
+        staircase: bool = "False" ["name=None, "],
+    }
+    /// `CosineDecay`: A warm-up from `initial_learning_rate` to `warmup_target` if that is given, then a cosine down
+    /// to alpha.
+    CosineDecay = "CosineDecay", cosine, "" {
+        initial_learning_rate: f64,
+        decay_steps: u64,
+        alpha: f64 = "0.0" ["name=None, "],
+        warmup_target: f64 = "None",
+        warmup_steps: u64 = "0",
+    }
+    /// `CosineDecayRestarts`: (1 − alpha)·m_mul^i·cos²(…) + alpha in cycle i, whose length is first·t_mul^i.
+    CosineDecayRestarts = "CosineDecayRestarts", restarts, "" {
+        initial_learning_rate: f64,
+        first_decay_steps: f64,
+        t_mul: f64 = "2.0",
+        m_mul: f64 = "1.0",
+        alpha: f64 = "0.0" ["name=None, "],
+    }
+    /// `ReduceLROnPlateau`: The rate times `factor` at the bad epoch number `patience`. The last epoch of a cooldown
+    /// counts already.
+    ReduceLROnPlateau = "ReduceLROnPlateau", plateau, "" {
+        monitor: &'static str = "'val_loss'",
+        factor: f64 = "0.1",
+        patience: u64 = "10" ["verbose=0, "],
+        mode: &'static str = "'auto'",
+        min_delta: f64 = "1e-4",
+        cooldown: u64 = "0",
+        min_lr: f64 = "0.0",
+    }
+}
 
 /// init·rate^(t/n), or its staircase
 fn exponential(args: &Args<'_>) -> Result<Draft, Fault> {

@@ -2,19 +2,37 @@
 //!
 //! [`parse_call`] reads a call as it stands in a program, such as `torch.optim.lr_scheduler.StepLR(optimizer, 30)`, and
 //! gives the schedule that has the same values. One file per library; each says which formula it converts.
+//!
+//! The calls of PyTorch, transformers, timm, optax and Keras are Rust values too, under the libraries' own names:
+//!
+//! ```
+//! use lehr_schedule::convert::{Surroundings, TypedCall, torch};
+//!
+//! let call = torch::CosineAnnealingLR { T_max: 90, eta_min: Some(1e-5) };
+//! assert_eq!(call.to_string(), "torch.CosineAnnealingLR(T_max=90, eta_min=1e-5)");
+//! let found = call.convert(&Surroundings { lr: Some(0.1), steps: Some(90) })?;
+//! assert_eq!(found.schedule.to_string(), "cosine to lr 1e-5");
+//!
+//! let warmup = torch::LinearLR { total_iters: Some(10), ..Default::default() };
+//! let call = torch::SequentialLR { schedulers: vec![warmup.into(), call.into()], milestones: vec![10] };
+//! let found = call.convert(&Surroundings { lr: Some(0.1), steps: Some(100) })?;
+//! assert_eq!(found.schedule.to_string(), "linear 10 from 0.3333333333333333 to 1, cosine to lr 1e-5");
+//! # Ok::<(), lehr_schedule::ParseError>(())
+//! ```
 mod args;
 mod call;
 mod deepspeed;
 mod draft;
 mod fairseq;
-mod keras;
+pub mod keras;
 mod megatron;
 mod nemo;
-mod optax;
+pub mod optax;
 mod plateau;
-mod timm;
-mod torch;
-mod transformers;
+pub mod timm;
+pub mod torch;
+pub mod transformers;
+mod typed;
 
 use alloc::format;
 use alloc::string::String;
@@ -28,6 +46,8 @@ use crate::spec::Spec;
 use args::{Args, Class};
 use call::Call;
 use draft::Draft;
+use typed::calls;
+pub use typed::{Nested, TypedCall};
 
 /// What a call itself does not say.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -192,6 +212,7 @@ fn unknown(call: &Call, last: &str, library: Option<&Library>, among: &[&Library
 mod tests {
     use super::*;
     use alloc::string::ToString;
+    use alloc::vec;
 
     /// The text that a call becomes, for a rate of 0.1 and this many steps.
     fn converted(call: &str, steps: u64) -> String {
@@ -290,6 +311,41 @@ mod tests {
         ] {
             let message = refused(call);
             assert!(message.contains(needle), "{call}: {message}");
+        }
+    }
+
+    #[test]
+    fn calls_as_values_are_the_calls_as_text() {
+        let around = Surroundings { lr: Some(0.1), steps: Some(100) };
+        let values: [(&dyn TypedCall, &str); 6] = [
+            (&torch::StepLR { step_size: 30, gamma: None }, "torch.StepLR(30)"),
+            (
+                &torch::ReduceLROnPlateau { mode: Some("max"), min_lr: Some(1e-6), ..Default::default() },
+                "torch.ReduceLROnPlateau(mode='max', min_lr=1e-6)",
+            ),
+            (
+                &transformers::Cosine { num_warmup_steps: 10, num_training_steps: 100, num_cycles: None },
+                "transformers.cosine(10, 100)",
+            ),
+            (
+                &timm::TanhLRScheduler { t_initial: 100.0, warmup_prefix: Some(true), ..Default::default() },
+                "timm.TanhLRScheduler(100, warmup_prefix=True)",
+            ),
+            (
+                &optax::PiecewiseConstantSchedule {
+                    init_value: 0.1,
+                    boundaries_and_scales: Some(vec![(30, 0.1), (60, 0.5)]),
+                },
+                "optax.piecewise_constant_schedule(0.1, {30: 0.1, 60: 0.5})",
+            ),
+            (
+                &keras::PiecewiseConstantDecay { boundaries: vec![30], values: vec![0.1, 0.01] },
+                "keras.PiecewiseConstantDecay([30], [0.1, 0.01])",
+            ),
+        ];
+        for (value, text) in values {
+            assert_eq!(value.convert(&around), parse_call(text, &around), "{text}");
+            assert!(value.convert(&around).is_ok(), "{value}");
         }
     }
 

@@ -4,7 +4,9 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::Nested;
 use super::args::{Args, Class};
+use super::calls;
 use super::draft::{Draft, Part, rate, share};
 use super::plateau::factor;
 use super::torch::{listed, poly};
@@ -12,73 +14,116 @@ use crate::feedback::{Average, Better, Goal, Rule};
 use crate::measure::Level;
 use crate::notation::node::Fault;
 
-pub(super) const CLASSES: &[Class] = &[
-    Class { names: &["constant_schedule"], signature: "value", convert: constant },
-    Class {
-        names: &["polynomial_schedule"],
-        signature: "init_value, end_value, power, transition_steps, transition_begin=0",
-        convert: polynomial,
-    },
-    Class {
-        names: &["linear_schedule"],
-        signature: "init_value, end_value, transition_steps, transition_begin=0",
-        convert: linear,
-    },
-    Class {
-        names: &["piecewise_constant_schedule"],
-        signature: "init_value, boundaries_and_scales=None",
-        convert: piecewise_constant,
-    },
-    Class {
-        names: &["piecewise_interpolate_schedule"],
-        signature: "interpolate_type, init_value, boundaries_and_scales=None",
-        convert: piecewise_interpolate,
-    },
-    Class {
-        names: &["exponential_decay"],
-        signature: "init_value, transition_steps, decay_rate, transition_begin=0, staircase=False, end_value=None",
-        convert: exponential,
-    },
-    Class {
-        names: &["cosine_decay_schedule"],
-        signature: "init_value, decay_steps, alpha=0.0, exponent=1.0",
-        convert: cosine,
-    },
-    Class {
-        names: &["linear_onecycle_schedule"],
-        signature: "transition_steps, peak_value, pct_start=0.3, pct_final=0.85, div_factor=25.0, \
-                    final_div_factor=10000.0",
-        convert: linear_one_cycle,
-    },
-    Class {
-        names: &["cosine_onecycle_schedule"],
-        signature: "transition_steps, peak_value, pct_start=0.3, div_factor=25.0, final_div_factor=10000.0",
-        convert: cosine_one_cycle,
-    },
-    Class {
-        names: &["warmup_constant_schedule"],
-        signature: "init_value, peak_value, warmup_steps",
-        convert: warmup_constant,
-    },
-    Class {
-        names: &["warmup_cosine_decay_schedule"],
-        signature: "init_value, peak_value, warmup_steps, decay_steps, end_value=0.0, exponent=1.0",
-        convert: warmup_cosine,
-    },
-    Class {
-        names: &["warmup_exponential_decay_schedule"],
-        signature: "init_value, peak_value, warmup_steps, transition_steps, decay_rate, transition_begin=0, \
-                    staircase=False, end_value=None",
-        convert: warmup_exponential,
-    },
-    Class { names: &["sgdr_schedule"], signature: "cosine_kwargs", convert: sgdr },
-    Class { names: &["join_schedules"], signature: "schedules, boundaries", convert: joined },
-    Class {
-        names: &["reduce_on_plateau"],
-        signature: "factor=0.1, patience=10, rtol=1e-4, atol=0.0, cooldown=0, accumulation_size=1, min_scale=0.0",
-        convert: plateau,
-    },
-];
+calls! {
+    "optax", also [
+        Class { names: &["sgdr_schedule"], signature: "cosine_kwargs", convert: sgdr },
+    ];
+    /// `constant_schedule`: constant_schedule.
+    ConstantSchedule = "constant_schedule", constant, "" {
+        value: f64,
+    }
+    /// `polynomial_schedule`: (init − end)·(1 − k/n)^p + end after `transition_begin` updates.
+    PolynomialSchedule = "polynomial_schedule", polynomial, "" {
+        init_value: f64,
+        end_value: f64,
+        power: f64,
+        transition_steps: u64,
+        transition_begin: u64 = "0",
+    }
+    /// `linear_schedule`: linear_schedule.
+    LinearSchedule = "linear_schedule", linear, "" {
+        init_value: f64,
+        end_value: f64,
+        transition_steps: u64,
+        transition_begin: u64 = "0",
+    }
+    /// `piecewise_constant_schedule`: init times the scale of every boundary ≤ t.
+    PiecewiseConstantSchedule = "piecewise_constant_schedule", piecewise_constant, "" {
+        init_value: f64,
+        boundaries_and_scales: Vec<(u64, f64)> = "None",
+    }
+    /// `piecewise_interpolate_schedule`: piecewise_interpolate_schedule.
+    PiecewiseInterpolateSchedule = "piecewise_interpolate_schedule", piecewise_interpolate, "" {
+        interpolate_type: &'static str,
+        init_value: f64,
+        boundaries_and_scales: Vec<(u64, f64)> = "None",
+    }
+    /// `exponential_decay`: init·rate^(k/n), or its staircase; never past `end_value`.
+    ExponentialDecay = "exponential_decay", exponential, "" {
+        init_value: f64,
+        transition_steps: u64,
+        decay_rate: f64,
+        transition_begin: u64 = "0",
+        staircase: bool = "False",
+        end_value: f64 = "None",
+    }
+    /// `cosine_decay_schedule`: init·((1 − alpha)·cos²(…)^exponent + alpha).
+    CosineDecaySchedule = "cosine_decay_schedule", cosine, "" {
+        init_value: f64,
+        decay_steps: u64,
+        alpha: f64 = "0.0",
+        exponent: f64 = "1.0",
+    }
+    /// `linear_onecycle_schedule`: linear_onecycle_schedule.
+    LinearOnecycleSchedule = "linear_onecycle_schedule", linear_one_cycle, "" {
+        transition_steps: u64,
+        peak_value: f64,
+        pct_start: f64 = "0.3",
+        pct_final: f64 = "0.85",
+        div_factor: f64 = "25.0",
+        final_div_factor: f64 = "10000.0",
+    }
+    /// `cosine_onecycle_schedule`: cosine_onecycle_schedule.
+    CosineOnecycleSchedule = "cosine_onecycle_schedule", cosine_one_cycle, "" {
+        transition_steps: u64,
+        peak_value: f64,
+        pct_start: f64 = "0.3",
+        div_factor: f64 = "25.0",
+        final_div_factor: f64 = "10000.0",
+    }
+    /// `warmup_constant_schedule`: warmup_constant_schedule.
+    WarmupConstantSchedule = "warmup_constant_schedule", warmup_constant, "" {
+        init_value: f64,
+        peak_value: f64,
+        warmup_steps: u64,
+    }
+    /// `warmup_cosine_decay_schedule`: warmup_cosine_decay_schedule.
+    WarmupCosineDecaySchedule = "warmup_cosine_decay_schedule", warmup_cosine, "" {
+        init_value: f64,
+        peak_value: f64,
+        warmup_steps: u64,
+        decay_steps: u64,
+        end_value: f64 = "0.0",
+        exponent: f64 = "1.0",
+    }
+    /// `warmup_exponential_decay_schedule`: warmup_exponential_decay_schedule.
+    WarmupExponentialDecaySchedule = "warmup_exponential_decay_schedule", warmup_exponential, "" {
+        init_value: f64,
+        peak_value: f64,
+        warmup_steps: u64,
+        transition_steps: u64,
+        decay_rate: f64,
+        transition_begin: u64 = "0",
+        staircase: bool = "False",
+        end_value: f64 = "None",
+    }
+    /// `join_schedules`: Each schedule from its own start, until its boundary.
+    JoinSchedules = "join_schedules", joined, "" {
+        schedules: Vec<Nested>,
+        boundaries: Vec<u64>,
+    }
+    /// `reduce_on_plateau`: The scale times `factor` at the bad value number `patience`, where a value is the mean of
+    /// `accumulation_size`.
+    ReduceOnPlateau = "reduce_on_plateau", plateau, "" {
+        factor: f64 = "0.1",
+        patience: u64 = "10",
+        rtol: f64 = "1e-4",
+        atol: f64 = "0.0",
+        cooldown: u64 = "0",
+        accumulation_size: u64 = "1",
+        min_scale: f64 = "0.0",
+    }
+}
 
 /// A draft whose peak is the largest of its levels.
 fn peaked(parts: Vec<Part>, levels: &[f64]) -> Draft {

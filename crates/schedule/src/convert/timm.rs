@@ -4,7 +4,8 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::args::{Args, Class};
+use super::args::Args;
+use super::calls;
 use super::draft::{Draft, Part, join, rate, share};
 use super::plateau::{factor, goal, level};
 use super::torch::steps_at;
@@ -12,46 +13,99 @@ use crate::feedback::{Better, Goal, Rule};
 use crate::measure::Level;
 use crate::notation::node::Fault;
 
-/// What every cyclic scheduler of timm takes.
-macro_rules! cyclic {
-    ($own:literal) => {
-        concat!(
-            "optimizer, t_initial, ",
-            $own,
-            "lr_min=0.0, cycle_mul=1.0, cycle_decay=1.0, cycle_limit=1, warmup_t=0, warmup_lr_init=0.0, \
-             warmup_prefix=False, t_in_epochs=True, noise_range_t=None, noise_pct=0.67, noise_std=1.0, noise_seed=42, \
-             k_decay=1.0, initialize=True"
-        )
+/// What every stateless scheduler of timm takes in the middle.
+macro_rules! noise {
+    () => {
+        "t_in_epochs=True, noise_range_t=None, noise_pct=0.67, noise_std=1.0, noise_seed=42, "
     };
 }
 
-/// What its stepwise schedulers take.
-const STEPWISE: &str = "optimizer, decay_t, decay_rate=1.0, warmup_t=0, warmup_lr_init=0.0, warmup_prefix=True, \
-                        t_in_epochs=True, noise_range_t=None, noise_pct=0.67, noise_std=1.0, noise_seed=42, \
-                        initialize=True";
-
-pub(super) const CLASSES: &[Class] = &[
-    Class { names: &["CosineLRScheduler", "cosine"], signature: cyclic!(""), convert: cosine },
-    Class { names: &["PolyLRScheduler", "poly"], signature: cyclic!("power=0.5, "), convert: poly },
-    Class { names: &["TanhLRScheduler", "tanh"], signature: cyclic!("lb=-7.0, ub=3.0, "), convert: tanh },
-    Class { names: &["StepLRScheduler", "step"], signature: STEPWISE, convert: step },
-    Class { names: &["MultiStepLRScheduler", "multistep"], signature: STEPWISE, convert: multi_step },
-    Class {
-        names: &["WSDLRScheduler", "wsd"],
-        signature: "optimizer, t_initial, decay_t, lr_min=0.0, stable_fn='constant', stable_timescale=None, \
-                    stable_power=0.5, decay_fn='1-sqrt', decay_power=0.5, decay_ratio=0.1, warmup_t=0, \
-                    warmup_lr_init=0.0, t_in_epochs=True, noise_range_t=None, noise_pct=0.67, noise_std=1.0, \
-                    noise_seed=42, initialize=True",
-        convert: wsd,
-    },
-    Class {
-        names: &["PlateauLRScheduler", "plateau"],
-        signature: "optimizer, decay_rate=0.1, patience_t=10, threshold=1e-4, cooldown_t=0, warmup_t=0, \
-                    warmup_lr_init=0.0, lr_min=0.0, mode='max', noise_range_t=None, noise_type='normal', \
-                    noise_pct=0.67, noise_std=1.0, noise_seed=None, initialize=True",
-        convert: plateau,
-    },
-];
+calls! {
+    "timm";
+    /// `CosineLRScheduler`: CosineLRScheduler.
+    CosineLRScheduler = "CosineLRScheduler" | "cosine", cosine, "optimizer, " {
+        t_initial: f64,
+        lr_min: f64 = "0.0",
+        cycle_mul: f64 = "1.0",
+        cycle_decay: f64 = "1.0",
+        cycle_limit: u64 = "1",
+        warmup_t: u64 = "0",
+        warmup_lr_init: f64 = "0.0",
+        warmup_prefix: bool = "False" [noise!()],
+        k_decay: f64 = "1.0" ["initialize=True, "],
+    }
+    /// `PolyLRScheduler`: PolyLRScheduler.
+    PolyLRScheduler = "PolyLRScheduler" | "poly", poly, "optimizer, " {
+        t_initial: f64,
+        power: f64 = "0.5",
+        lr_min: f64 = "0.0",
+        cycle_mul: f64 = "1.0",
+        cycle_decay: f64 = "1.0",
+        cycle_limit: u64 = "1",
+        warmup_t: u64 = "0",
+        warmup_lr_init: f64 = "0.0",
+        warmup_prefix: bool = "False" [noise!()],
+        k_decay: f64 = "1.0" ["initialize=True, "],
+    }
+    /// `TanhLRScheduler`: min + (b·decay^i − min)·(1 − tanh(l + (r − l)·k/T_i))/2 in cycle i, then min. Lehr's tanh
+    /// reaches its levels exactly, timm's stops short of both, so the levels are those that timm's reaches.
+    TanhLRScheduler = "TanhLRScheduler" | "tanh", tanh, "optimizer, " {
+        t_initial: f64,
+        lb: f64 = "-7.0",
+        ub: f64 = "3.0",
+        lr_min: f64 = "0.0",
+        cycle_mul: f64 = "1.0",
+        cycle_decay: f64 = "1.0",
+        cycle_limit: u64 = "1",
+        warmup_t: u64 = "0",
+        warmup_lr_init: f64 = "0.0",
+        warmup_prefix: bool = "False" [noise!()],
+        k_decay: f64 = "1.0" ["initialize=True, "],
+    }
+    /// `StepLRScheduler`: b·rate^⌊t/decay_t⌋.
+    StepLRScheduler = "StepLRScheduler" | "step", step, "optimizer, " {
+        decay_t: f64,
+        decay_rate: f64 = "1.0",
+        warmup_t: u64 = "0",
+        warmup_lr_init: f64 = "0.0",
+        warmup_prefix: bool = "True" [noise!() "initialize=True, "],
+    }
+    /// `MultiStepLRScheduler`: b·rate^(number of milestones ≤ t + 1): timm is one step early.
+    MultiStepLRScheduler = "MultiStepLRScheduler" | "multistep", multi_step, "optimizer, " {
+        decay_t: Vec<u64>,
+        decay_rate: f64 = "1.0",
+        warmup_t: u64 = "0",
+        warmup_lr_init: f64 = "0.0",
+        warmup_prefix: bool = "True" [noise!() "initialize=True, "],
+    }
+    /// `WSDLRScheduler`: The stable part s(t) over all updates, times the decay d(t) over the last ones, never below
+    /// min.
+    WSDLRScheduler = "WSDLRScheduler" | "wsd", wsd, "optimizer, " {
+        t_initial: u64,
+        decay_t: u64,
+        lr_min: f64 = "0.0",
+        stable_fn: &'static str = "'constant'",
+        stable_timescale: f64 = "None",
+        stable_power: f64 = "0.5",
+        decay_fn: &'static str = "'1-sqrt'",
+        decay_power: f64 = "0.5",
+        decay_ratio: f64 = "0.1",
+        warmup_t: u64 = "0",
+        warmup_lr_init: f64 = "0.0" [noise!() "initialize=True, "],
+    }
+    /// `PlateauLRScheduler`: A warm-up whose metrics are not counted, then torch's plateau with its own defaults.
+    PlateauLRScheduler = "PlateauLRScheduler" | "plateau", plateau, "optimizer, " {
+        decay_rate: f64 = "0.1",
+        patience_t: u64 = "10",
+        threshold: f64 = "1e-4",
+        cooldown_t: u64 = "0",
+        warmup_t: u64 = "0",
+        warmup_lr_init: f64 = "0.0",
+        lr_min: f64 = "0.0",
+        mode: &'static str = "'max'" ["noise_range_t=None, noise_type='normal', noise_pct=0.67, noise_std=1.0, "
+            "noise_seed=None, initialize=True, "],
+    }
+}
 
 /// Seeded noise of timm comes from torch's generator.
 fn no_noise(args: &Args<'_>) -> Result<(), Fault> {

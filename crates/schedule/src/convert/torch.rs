@@ -4,81 +4,119 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::Nested;
 use super::args::{Args, Class};
+use super::calls;
 use super::draft::{Draft, Part, join, rate, share};
 use super::plateau::like_torch;
 use crate::feedback::Rule;
 use crate::notation::node::Fault;
 
-pub(super) const PLATEAU: &str = "optimizer, mode='min', factor=0.1, patience=10, threshold=1e-4, \
-                                  threshold_mode='rel', cooldown=0, min_lr=0, eps=1e-8";
-
-pub(super) const CLASSES: &[Class] = &[
-    Class { names: &["LambdaLR"], signature: "optimizer, lr_lambda, last_epoch=-1", convert: lambda },
-    Class {
-        names: &["MultiplicativeLR"],
-        signature: "optimizer, lr_lambda, last_epoch=-1",
-        convert: multiplicative,
-    },
-    Class { names: &["StepLR"], signature: "optimizer, step_size, gamma=0.1, last_epoch=-1", convert: step },
-    Class {
-        names: &["MultiStepLR"],
-        signature: "optimizer, milestones, gamma=0.1, last_epoch=-1",
-        convert: multi_step,
-    },
-    Class { names: &["ExponentialLR"], signature: "optimizer, gamma, last_epoch=-1", convert: exponential },
-    Class {
-        names: &["ConstantLR"],
-        signature: "optimizer, factor=1/3, total_iters=5, last_epoch=-1",
-        convert: constant,
-    },
-    Class {
-        names: &["LinearLR"],
-        signature: "optimizer, start_factor=1/3, end_factor=1.0, total_iters=5, last_epoch=-1",
-        convert: linear,
-    },
-    Class {
-        names: &["PolynomialLR"],
-        signature: "optimizer, total_iters=5, power=1.0, last_epoch=-1",
-        convert: polynomial,
-    },
-    Class {
-        names: &["CosineAnnealingLR"],
-        signature: "optimizer, T_max, eta_min=0.0, last_epoch=-1",
-        convert: cosine_annealing,
-    },
-    Class {
-        names: &["CosineAnnealingWarmRestarts"],
-        signature: "optimizer, T_0, T_mult=1, eta_min=0.0, last_epoch=-1",
-        convert: warm_restarts,
-    },
-    Class {
-        names: &["CyclicLR"],
-        signature: "optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None, mode='triangular', gamma=1.0, \
-                    scale_fn=None, scale_mode='cycle', cycle_momentum=True, base_momentum=0.8, max_momentum=0.9, \
-                    last_epoch=-1",
-        convert: cyclic,
-    },
-    Class {
-        names: &["OneCycleLR"],
-        signature: "optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3, \
-                    anneal_strategy='cos', cycle_momentum=True, base_momentum=0.85, max_momentum=0.95, \
-                    div_factor=25.0, final_div_factor=10000.0, three_phase=False, last_epoch=-1",
-        convert: one_cycle,
-    },
-    Class { names: &["ReduceLROnPlateau"], signature: PLATEAU, convert: plateau },
-    Class {
-        names: &["SequentialLR"],
-        signature: "optimizer, schedulers, milestones, last_epoch=-1",
-        convert: sequential,
-    },
-    Class { names: &["ChainedScheduler"], signature: "schedulers, optimizer=None", convert: chained },
-    Class {
-        names: &["SWALR"],
-        signature: "optimizer, swa_lr, anneal_epochs=10, anneal_strategy='cos', last_epoch=-1",
-        convert: swa,
-    },
-];
+calls! {
+    "torch", also [
+        Class { names: &["LambdaLR"], signature: "optimizer, lr_lambda, last_epoch=-1", convert: lambda },
+    ];
+    /// `MultiplicativeLR`: b·c^t.
+    MultiplicativeLR = "MultiplicativeLR", multiplicative, "optimizer, " {
+        lr_lambda: f64 ["last_epoch=-1, "],
+    }
+    /// `StepLR`: b·gamma^⌊t/s⌋.
+    StepLR = "StepLR", step, "optimizer, " {
+        step_size: u64,
+        gamma: f64 = "0.1" ["last_epoch=-1, "],
+    }
+    /// `MultiStepLR`: b·gamma^(number of milestones ≤ t); a milestone given twice counts twice.
+    MultiStepLR = "MultiStepLR", multi_step, "optimizer, " {
+        milestones: Vec<u64>,
+        gamma: f64 = "0.1" ["last_epoch=-1, "],
+    }
+    /// `ExponentialLR`: b·gamma^t.
+    ExponentialLR = "ExponentialLR", exponential, "optimizer, " {
+        gamma: f64 ["last_epoch=-1, "],
+    }
+    /// `ConstantLR`: b·factor for t < n, then b.
+    ConstantLR = "ConstantLR", constant, "optimizer, " {
+        factor: f64 = "1/3",
+        total_iters: u64 = "5" ["last_epoch=-1, "],
+    }
+    /// `LinearLR`: b·(s + (e − s)·min(t, n)/n).
+    LinearLR = "LinearLR", linear, "optimizer, " {
+        start_factor: f64 = "1/3",
+        end_factor: f64 = "1.0",
+        total_iters: u64 = "5" ["last_epoch=-1, "],
+    }
+    /// `PolynomialLR`: b·(1 − min(t, n)/n)^p.
+    PolynomialLR = "PolynomialLR", polynomial, "optimizer, " {
+        total_iters: u64 = "5",
+        power: f64 = "1.0" ["last_epoch=-1, "],
+    }
+    /// `CosineAnnealingLR`: eta + (b − eta)·(1 + cos(πt/T))/2, which rises again after T.
+    CosineAnnealingLR = "CosineAnnealingLR", cosine_annealing, "optimizer, " {
+        T_max: u64,
+        eta_min: f64 = "0.0" ["last_epoch=-1, "],
+    }
+    /// `CosineAnnealingWarmRestarts`: eta + (b − eta)·(1 + cos(π·k/T_i))/2 at the k-th update of cycle i, T_i =
+    /// T_0·T_mult^i.
+    CosineAnnealingWarmRestarts = "CosineAnnealingWarmRestarts", warm_restarts, "optimizer, " {
+        T_0: u64,
+        T_mult: u64 = "1",
+        eta_min: f64 = "0.0" ["last_epoch=-1, "],
+    }
+    /// `CyclicLR`: base + (max − base)·triangle·scale, where the scale is 1, ½^cycle or gamma^t.
+    CyclicLR = "CyclicLR", cyclic, "optimizer, " {
+        base_lr: f64,
+        max_lr: f64,
+        step_size_up: u64 = "2000",
+        step_size_down: u64 = "None",
+        mode: &'static str = "'triangular'",
+        gamma: f64 = "1.0" ["scale_fn=None, scale_mode='cycle', "],
+        cycle_momentum: bool = "True",
+        base_momentum: f64 = "0.8",
+        max_momentum: f64 = "0.9" ["last_epoch=-1, "],
+    }
+    /// `OneCycleLR`: Up to max_lr at update pct·N − 1 and down to the last update, N − 1; with a third phase, first
+    /// back to the start.
+    OneCycleLR = "OneCycleLR", one_cycle, "optimizer, " {
+        max_lr: f64,
+        total_steps: u64 = "None",
+        epochs: u64 = "None",
+        steps_per_epoch: u64 = "None",
+        pct_start: f64 = "0.3",
+        anneal_strategy: &'static str = "'cos'",
+        cycle_momentum: bool = "True",
+        base_momentum: f64 = "0.85",
+        max_momentum: f64 = "0.95",
+        div_factor: f64 = "25.0",
+        final_div_factor: f64 = "10000.0",
+        three_phase: bool = "False" ["last_epoch=-1, "],
+    }
+    /// `ReduceLROnPlateau`: The rate times `factor` at the bad epoch number `patience` + 1.
+    ReduceLROnPlateau = "ReduceLROnPlateau", plateau, "optimizer, " {
+        mode: &'static str = "'min'",
+        factor: f64 = "0.1",
+        patience: u64 = "10",
+        threshold: f64 = "1e-4",
+        threshold_mode: &'static str = "'rel'",
+        cooldown: u64 = "0",
+        min_lr: f64 = "0",
+        eps: f64 = "1e-8",
+    }
+    /// `SequentialLR`: Each schedule from its own start, until its milestone.
+    SequentialLR = "SequentialLR", sequential, "optimizer, " {
+        schedulers: Vec<Nested>,
+        milestones: Vec<u64> ["last_epoch=-1, "],
+    }
+    /// `ChainedScheduler`: the product of all schedules.
+    ChainedScheduler = "ChainedScheduler", chained, "" {
+        schedulers: Vec<Nested> ["optimizer=None, "],
+    }
+    /// `SWALR`: From b to swa_lr, which then holds.
+    SWALR = "SWALR", swa, "optimizer, " {
+        swa_lr: f64,
+        anneal_epochs: u64 = "10",
+        anneal_strategy: &'static str = "'cos'" ["last_epoch=-1, "],
+    }
+}
 
 fn lambda(args: &Args<'_>) -> Result<Draft, Fault> {
     Err(args

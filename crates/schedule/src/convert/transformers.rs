@@ -6,90 +6,122 @@ use alloc::vec::Vec;
 
 use super::args::{Args, Class};
 use super::call::{Call, Placed, Value};
+use super::calls;
 use super::draft::{Draft, Part, rate, share};
 use super::plateau::{level, like_torch};
 use super::torch::poly;
 use crate::feedback::{Average, Rise, Rule};
 use crate::notation::node::Fault;
 
-pub(super) const CLASSES: &[Class] = &[
-    Class {
-        names: &["get_scheduler"],
-        signature: "name, optimizer=None, num_warmup_steps=None, num_training_steps=None, \
-                    scheduler_specific_kwargs=None",
-        convert: by_name,
-    },
-    Class {
-        names: &["constant", "get_constant_schedule"],
-        signature: "optimizer, last_epoch=-1",
-        convert: constant,
-    },
-    Class {
-        names: &["constant_with_warmup", "get_constant_schedule_with_warmup"],
-        signature: "optimizer, num_warmup_steps, last_epoch=-1",
-        convert: constant_with_warmup,
-    },
-    Class {
-        names: &["linear", "get_linear_schedule_with_warmup"],
-        signature: "optimizer, num_warmup_steps, num_training_steps, last_epoch=-1",
-        convert: linear,
-    },
-    Class {
-        names: &["cosine", "get_cosine_schedule_with_warmup"],
-        signature: "optimizer, num_warmup_steps, num_training_steps, num_cycles=0.5, last_epoch=-1",
-        convert: cosine,
-    },
-    Class {
-        names: &["cosine_with_restarts", "get_cosine_with_hard_restarts_schedule_with_warmup"],
-        signature: "optimizer, num_warmup_steps, num_training_steps, num_cycles=1, last_epoch=-1",
-        convert: restarts,
-    },
-    Class {
-        names: &["polynomial", "get_polynomial_decay_schedule_with_warmup"],
-        signature: "optimizer, num_warmup_steps, num_training_steps, lr_end=1e-7, power=1.0, last_epoch=-1",
-        convert: polynomial,
-    },
-    Class {
-        names: &["inverse_sqrt", "get_inverse_sqrt_schedule"],
-        signature: "optimizer, num_warmup_steps, timescale=None, last_epoch=-1",
-        convert: inverse_sqrt,
-    },
-    Class {
-        names: &["cosine_with_min_lr", "get_cosine_with_min_lr_schedule_with_warmup"],
-        signature: "optimizer, num_warmup_steps, num_training_steps, num_cycles=0.5, last_epoch=-1, min_lr=None, \
-                    min_lr_rate=None",
-        convert: cosine_with_floor,
-    },
-    Class {
-        names: &["cosine_warmup_with_min_lr", "get_cosine_with_min_lr_schedule_with_warmup_lr_rate"],
-        signature: "optimizer, num_warmup_steps, num_training_steps, num_cycles=0.5, last_epoch=-1, min_lr=None, \
-                    min_lr_rate=None, warmup_lr_rate=None",
-        convert: cosine_from_one,
-    },
-    Class {
-        names: &["warmup_stable_decay", "get_wsd_schedule"],
-        signature: "optimizer, num_warmup_steps, num_decay_steps, num_training_steps=None, num_stable_steps=None, \
-                    warmup_type='linear', decay_type='cosine', min_lr_ratio=0, num_cycles=0.5, last_epoch=-1",
-        convert: wsd,
-    },
-    Class {
-        names: &["reduce_lr_on_plateau", "get_reduce_on_plateau_schedule"],
-        signature: super::torch::PLATEAU,
-        convert: super::torch::plateau,
-    },
-    Class {
-        names: &["greedy", "get_greedy_schedule", "GreedyLR"],
-        signature: "optimizer, mode='min', factor=0.95, patience=10, threshold=1e-6, threshold_mode='abs', \
-                    cooldown=0, warmup=0, min_lr=1e-3, max_lr=1.0, eps=1e-8, verbose=False, smooth=False, \
-                    window_size=50, reset_start=500",
-        convert: greedy,
-    },
-];
+calls! {
+    "transformers", also [
+        Class {
+            names: &["get_scheduler"],
+            signature: "name, optimizer=None, num_warmup_steps=None, num_training_steps=None, \
+                        scheduler_specific_kwargs=None",
+            convert: by_name,
+        },
+    ];
+    /// `constant`: constant.
+    Constant = "constant" | "get_constant_schedule", constant, "optimizer, last_epoch=-1, " {}
+    /// `constant_with_warmup`: constant_with_warmup.
+    ConstantWithWarmup = "constant_with_warmup" | "get_constant_schedule_with_warmup", constant_with_warmup, "optimizer, " {
+        num_warmup_steps: u64 ["last_epoch=-1, "],
+    }
+    /// `linear`: linear.
+    Linear = "linear" | "get_linear_schedule_with_warmup", linear, "optimizer, " {
+        num_warmup_steps: u64,
+        num_training_steps: u64 ["last_epoch=-1, "],
+    }
+    /// `cosine`: cosine.
+    Cosine = "cosine" | "get_cosine_schedule_with_warmup", cosine, "optimizer, " {
+        num_warmup_steps: u64,
+        num_training_steps: u64,
+        num_cycles: f64 = "0.5" ["last_epoch=-1, "],
+    }
+    /// `cosine_with_restarts`: cosine_with_restarts.
+    CosineWithRestarts = "cosine_with_restarts" | "get_cosine_with_hard_restarts_schedule_with_warmup", restarts, "optimizer, " {
+        num_warmup_steps: u64,
+        num_training_steps: u64,
+        num_cycles: u64 = "1" ["last_epoch=-1, "],
+    }
+    /// `polynomial`: polynomial.
+    Polynomial = "polynomial" | "get_polynomial_decay_schedule_with_warmup", polynomial, "optimizer, " {
+        num_warmup_steps: u64,
+        num_training_steps: u64,
+        lr_end: f64 = "1e-7",
+        power: f64 = "1.0" ["last_epoch=-1, "],
+    }
+    /// `inverse_sqrt`: √(τ/(τ + k)) after the warm-up.
+    InverseSqrt = "inverse_sqrt" | "get_inverse_sqrt_schedule", inverse_sqrt, "optimizer, " {
+        num_warmup_steps: u64,
+        timescale: f64 = "None" ["last_epoch=-1, "],
+    }
+    /// `cosine_with_min_lr`: cosine_with_min_lr.
+    CosineWithMinLr = "cosine_with_min_lr" | "get_cosine_with_min_lr_schedule_with_warmup", cosine_with_floor, "optimizer, " {
+        num_warmup_steps: u64,
+        num_training_steps: u64,
+        num_cycles: f64 = "0.5" ["last_epoch=-1, "],
+        min_lr: f64 = "None",
+        min_lr_rate: f64 = "None",
+    }
+    /// `cosine_warmup_with_min_lr`: (t + 1)/W, then the cosine from its second value on: its progress at update t is
+    /// (t − W + 1)/(T − W).
+    CosineWarmupWithMinLr = "cosine_warmup_with_min_lr" | "get_cosine_with_min_lr_schedule_with_warmup_lr_rate", cosine_from_one, "optimizer, " {
+        num_warmup_steps: u64,
+        num_training_steps: u64,
+        num_cycles: f64 = "0.5" ["last_epoch=-1, "],
+        min_lr: f64 = "None",
+        min_lr_rate: f64 = "None",
+        warmup_lr_rate: f64 = "None",
+    }
+    /// `warmup_stable_decay`: warmup_stable_decay.
+    WarmupStableDecay = "warmup_stable_decay" | "get_wsd_schedule", wsd, "optimizer, " {
+        num_warmup_steps: u64,
+        num_decay_steps: u64,
+        num_training_steps: u64 = "None",
+        num_stable_steps: u64 = "None",
+        warmup_type: &'static str = "'linear'",
+        decay_type: &'static str = "'cosine'",
+        min_lr_ratio: f64 = "0",
+        num_cycles: f64 = "0.5" ["last_epoch=-1, "],
+    }
+    /// `reduce_lr_on_plateau`: reduce_lr_on_plateau.
+    ReduceLROnPlateau = "reduce_lr_on_plateau" | "get_reduce_on_plateau_schedule", super::torch::plateau, "optimizer, " {
+        mode: &'static str = "'min'",
+        factor: f64 = "0.1",
+        patience: u64 = "10",
+        threshold: f64 = "1e-4",
+        threshold_mode: &'static str = "'rel'",
+        cooldown: u64 = "0",
+        min_lr: f64 = "0",
+        eps: f64 = "1e-8",
+    }
+    /// `greedy`: Down as torch's plateau; up, divided by the factor, at the good epoch number `patience` + 1.
+    GreedyLR = "greedy" | "get_greedy_schedule" | "GreedyLR", greedy, "optimizer, " {
+        mode: &'static str = "'min'",
+        factor: f64 = "0.95",
+        patience: u64 = "10",
+        threshold: f64 = "1e-6",
+        threshold_mode: &'static str = "'abs'",
+        cooldown: u64 = "0",
+        warmup: u64 = "0",
+        min_lr: f64 = "1e-3",
+        max_lr: f64 = "1.0",
+        eps: f64 = "1e-8" ["verbose=False, "],
+        smooth: bool = "False",
+        window_size: u64 = "50",
+        reset_start: u64 = "500",
+    }
+}
 
 /// `get_scheduler(name, …)` is the schedule of that name with the arguments it knows.
 fn by_name(args: &Args<'_>) -> Result<Draft, Fault> {
-    let known: Vec<&'static str> =
-        CLASSES.iter().skip(1).filter_map(|class| class.names.first().copied()).collect();
+    let known: Vec<&'static str> = CLASSES
+        .iter()
+        .filter_map(|class| class.names.first().copied())
+        .filter(|name| *name != "get_scheduler")
+        .collect();
     let name = args.choice("name", &known)?;
     let given = args.given();
     let mut arguments: Vec<(Option<String>, Placed)> = Vec::new();
