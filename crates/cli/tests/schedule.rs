@@ -312,3 +312,48 @@ fn very_many_groups_neither_fill_the_memory_nor_the_picture() {
     assert!(text.contains("8 of 3000 groups drawn") && text.contains("group layer-2999"), "{text}");
     refuse(&["values", spec, "--steps", "10000", "--json"], 2, &["--every"]);
 }
+
+#[test]
+fn a_recorded_metric_is_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.csv");
+    std::fs::write(&log, "step,loss,val_loss\n0,3,3\n1,2.9,\n2,2.8,3.5\n4,2.7,nan\n5,2.6,2\n").unwrap();
+    let metric = format!("{}:val_loss", log.display());
+    let spec = "warmup 1, plateau by 0.5 patience 1";
+    let csv = succeed(&["values", spec, "--metric-file", &metric, "--peak", "0.1", "--steps", "7"]);
+    // The metric of step 0 belongs to the warm-up; the one of step 2 is the best until that of step 5.
+    assert_eq!(csv, "step,lr\n0,0.1\n1,0.1\n2,0.1\n3,0.1\n4,0.1\n5,0.1\n6,0.1\n");
+    let quick = "plateau by 0.5 patience 0";
+    let csv = succeed(&["values", quick, "--metric-file", &metric]);
+    assert_eq!(csv, "step,lr\n0,1\n1,1\n2,1\n3,0.5\n4,0.5\n5,0.25\n");
+    let shown = succeed(&["show", quick, "--metric-file", &metric]);
+    for part in ["level cut to 0.25: the metric is not a finite number", "changes       2", "val_loss"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let json: Value =
+        serde_json::from_str(&succeed(&["show", quick, "--metrics", "2,nan,-1", "--json"])).unwrap();
+    assert_eq!(json["schema"], "lehr.schedule.replay/1");
+    assert_eq!((&json["observations"][1]["metric"], &json["last"]), (&Value::Null, &Value::from(0.5)));
+    refuse(&["values", "plateau", "--steps", "9"], 2, &["--metric-file FILE:COLUMN"]);
+    refuse(&["values", "cosine", "--steps", "9", "--metrics", "1"], 2, &["reacts to none"]);
+    let column = format!("{}:acc", log.display());
+    refuse(&["show", "plateau", "--metric-file", &column], 2, &["no column 'acc'", "step, loss, val_loss"]);
+    std::fs::write(&log, "step,loss\n3,1\n1,1\n").unwrap();
+    let metric = format!("{}:loss", log.display());
+    refuse(&["show", "plateau", "--metric-file", &metric], 2, &["step 1 comes after a later one"]);
+}
+
+#[test]
+fn statements_and_calls_that_react_to_a_metric_are_converted() {
+    let (code, out, err) = lehr(&["convert", "s = StepLR(optimizer, step_size=30)", "--lr", "0.1"]);
+    assert_eq!((code, out.as_str()), (0, "step every 30 by 0.1\n"), "{err}");
+    let call = "sched = torch.optim.lr_scheduler.ReduceLROnPlateau(opt, 'max', patience=3)";
+    let out = succeed(&["convert", call]);
+    assert_eq!(out, "plateau patience 3 goal max least lr 1e-8\n");
+    let json: Value = serde_json::from_str(&succeed(&["convert", call, "--json"])).unwrap();
+    assert_eq!(json["text"], "plateau patience 3 goal max least lr 1e-8");
+    assert_eq!(json["data"]["phases"][0]["least"], "lr 1e-8");
+    let toml = succeed(&["convert", call, "--to", "toml"]);
+    let (code, out, err) = with_input(&["convert", "-"], &toml);
+    assert_eq!((code, out.as_str()), (0, "plateau patience 3 goal max least lr 1e-8\n"), "{err}");
+}

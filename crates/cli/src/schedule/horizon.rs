@@ -57,6 +57,14 @@ impl RunArgs {
         Ok(Horizon { steps, steps_per_epoch: self.steps_per_epoch, tokens_per_step: self.tokens_per_step })
     }
 
+    /// The horizon that the arguments describe; of this many steps if they do not.
+    pub fn horizon_or(&self, steps: u64) -> Result<Horizon, Failure> {
+        match (self.steps, self.epochs, self.tokens) {
+            (None, None, None) => Self { steps: Some(steps), ..self.clone() }.horizon(),
+            _ => self.horizon(),
+        }
+    }
+
     /// The peak rate, if there is one.
     pub fn peak(&self) -> Option<f64> {
         self.peak

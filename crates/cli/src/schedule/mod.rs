@@ -7,6 +7,7 @@ mod extend;
 mod horizon;
 mod input;
 mod picture;
+mod replay;
 mod show;
 mod summary;
 mod values;

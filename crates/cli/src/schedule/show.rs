@@ -2,11 +2,12 @@
 
 use clap::Args;
 use lehr_report::{Figure, Mark, Place};
-use lehr_schedule::Curve;
+use lehr_schedule::{Curve, Feedback, Spec};
 use serde::Serialize;
 use std::path::PathBuf;
 
 use super::horizon::RunArgs;
+use super::replay::{MetricArgs, Replay};
 use super::summary::Summary;
 use super::{input, picture};
 use crate::failure::Failure;
@@ -23,6 +24,8 @@ pub struct Show {
     schedule: String,
     #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    metric: MetricArgs,
     /// Write the picture to this file (.svg, .png or .txt) instead of the terminal
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -45,7 +48,11 @@ struct Object {
 /// Runs the command.
 pub fn run(args: &Show) -> Result<(), Failure> {
     picture::check(args.output.as_deref())?;
-    let schedule = input::schedule(&args.schedule)?;
+    let schedule = match input::spec(&args.schedule)? {
+        Spec::Schedule(schedule) => schedule,
+        Spec::Feedback(feedback) => return replay(&feedback, args),
+    };
+    args.metric.refuse()?;
     let curve = args.run.resolve(&schedule)?;
     let summary = Summary::new(&schedule, &curve)?;
     let figure = rates(&curve, &summary, args);
@@ -64,6 +71,25 @@ pub fn run(args: &Show) -> Result<(), Failure> {
     }
     text += "\n";
     output::text(&(text + &summary.text() + "\n" + &summary.phase_table()))
+}
+
+/// A schedule that reacts to a metric, over a recorded one.
+fn replay(feedback: &Feedback, args: &Show) -> Result<(), Failure> {
+    let replay = Replay::new(feedback, &args.metric, &args.run)?;
+    let figure = match args.output {
+        Some(_) => replay.figure_of_both(&args.run),
+        None => replay.figure(&args.run),
+    };
+    let mut text = picture::deliver(&figure, args.output.as_deref(), 20)?;
+    if args.json {
+        let object = replay.object(&args.run, args.output.as_deref());
+        return output::json("lehr.schedule.replay/1", &object);
+    }
+    if args.output.is_none() {
+        text += "\n";
+        text += &picture::in_terminal(&replay.metric_figure(), 14);
+    }
+    output::text(&(text + "\n" + &replay.text()))
 }
 
 /// The rate, the rates of groups, and a line at each border between phases.

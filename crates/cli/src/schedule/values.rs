@@ -1,7 +1,7 @@
 //! `lehr schedule values`: the rate of every update, for people and for programs.
 
 use clap::Args;
-use lehr_schedule::{Curve, Schedule};
+use lehr_schedule::{Curve, Horizon, Spec};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::horizon::{RunArgs, count};
 use super::input;
+use super::replay::{MetricArgs, Replay};
 use crate::failure::Failure;
 use crate::output;
 
@@ -31,6 +32,8 @@ pub struct Values {
     schedule: String,
     #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    metric: MetricArgs,
     /// Only every Nth update: 0, N, 2N, …
     #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
     every: u64,
@@ -50,24 +53,87 @@ pub fn run(args: &Values) -> Result<(), Failure> {
     if args.every == 0 {
         return Err(Failure::usage("--every 0 would print nothing: give 1 or more"));
     }
-    let schedule = input::schedule(&args.schedule)?;
-    let curve = args.run.resolve(&schedule)?;
+    let source = match input::spec(&args.schedule)? {
+        Spec::Schedule(schedule) => {
+            args.metric.refuse()?;
+            Source::Curve(schedule.to_string(), args.run.resolve(&schedule)?)
+        }
+        Spec::Feedback(feedback) => Source::Replay(Replay::new(&feedback, &args.metric, &args.run)?),
+    };
     let Some(path) = &args.output else {
         return match args.json {
-            true => output::json(SCHEMA, &Object::new(&schedule, &curve, args)?),
-            false => csv(&curve, args.every, &mut io::stdout().lock()).map_err(Failure::from),
+            true => output::json(SCHEMA, &Object::new(&source, args)?),
+            false => csv(&source, args.every, &mut io::stdout().lock()).map_err(Failure::from),
         };
     };
     let binary = args.f64 || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("f64"));
     let object = match args.json {
-        true => Some(output::object(SCHEMA, &Object::new(&schedule, &curve, args)?)?),
+        true => Some(output::object(SCHEMA, &Object::new(&source, args)?)?),
         false => None,
     };
     write_file(path, |file| match &object {
         Some(object) => file.write_all(object.as_bytes()),
-        None if binary => floats(&curve, args.every, file),
-        None => csv(&curve, args.every, file),
+        None if binary => floats(&source, args.every, file),
+        None => csv(&source, args.every, file),
     })
+}
+
+/// Where rates come from: a schedule with its text, or one that reacted to a recorded metric.
+enum Source {
+    Curve(String, Curve),
+    Replay(Replay),
+}
+
+/// The rates of one column.
+#[derive(Clone, Copy)]
+enum Column<'s> {
+    Curve(&'s Curve),
+    Rates(&'s [f64]),
+}
+
+impl Source {
+    fn schedule(&self) -> &str {
+        match self {
+            Self::Curve(schedule, _) => schedule,
+            Self::Replay(replay) => &replay.schedule,
+        }
+    }
+
+    fn horizon(&self) -> Horizon {
+        match self {
+            Self::Curve(_, curve) => curve.horizon(),
+            Self::Replay(replay) => replay.horizon,
+        }
+    }
+
+    /// The columns: the rate, then channels, then groups.
+    fn columns(&self) -> Vec<(String, Column<'_>)> {
+        let curve = match self {
+            Self::Curve(_, curve) => curve,
+            Self::Replay(replay) => return vec![("lr".to_owned(), Column::Rates(&replay.rates))],
+        };
+        let channels = curve.channels().map(|(name, channel)| (name.to_owned(), channel));
+        let groups = curve.groups().map(|(name, group)| (format!("lr:{name}"), group));
+        let all = std::iter::once(("lr".to_owned(), curve)).chain(channels).chain(groups);
+        all.map(|(name, curve)| (name, Column::Curve(curve))).collect()
+    }
+}
+
+impl Column<'_> {
+    fn at(self, t: u64) -> f64 {
+        match self {
+            Self::Curve(curve) => curve.at(t),
+            Self::Rates(rates) => rates.get(t as usize).copied().unwrap_or(f64::NAN),
+        }
+    }
+
+    /// Updates `start`, `start + every`, ….
+    fn fill(self, start: u64, every: u64, out: &mut [f64]) {
+        match self {
+            Self::Curve(curve) if every == 1 => curve.fill(start..start + out.len() as u64, out),
+            _ => (0..).zip(out).for_each(|(i, value)| *value = self.at(start + i * every)),
+        }
+    }
 }
 
 /// Writes a file; a message names it.
@@ -83,32 +149,21 @@ fn write_file(
     done.map_err(|error| Failure::failed(format!("{}: cannot write the values: {error}", path.display())))
 }
 
-/// The curves of the columns: the rate, then channels, then groups.
-fn columns(curve: &Curve) -> Vec<(String, &Curve)> {
-    let channels = curve.channels().map(|(name, channel)| (name.to_owned(), channel));
-    let groups = curve.groups().map(|(name, group)| (format!("lr:{name}"), group));
-    std::iter::once(("lr".to_owned(), curve)).chain(channels).chain(groups).collect()
-}
-
 /// Calls `take` with the first update of each chunk and the chunk's values, column by column.
 fn chunks(
-    curves: &[&Curve],
+    columns: &[Column<'_>],
     steps: u64,
     every: u64,
     mut take: impl FnMut(u64, &[Vec<f64>]) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut values = vec![Vec::new(); curves.len()];
-    let most = (CHUNK / curves.len().max(1) as u64).clamp(1, 1 << 14);
+    let mut values = vec![Vec::new(); columns.len()];
+    let most = (CHUNK / columns.len().max(1) as u64).clamp(1, 1 << 14);
     let mut start = 0;
     while start < steps {
         let rows = most.min((steps - start).div_ceil(every));
-        for (curve, column) in curves.iter().zip(&mut values) {
-            column.resize(rows as usize, 0.0);
-            if every == 1 {
-                curve.fill(start..start + rows, column);
-            } else {
-                (0..rows).zip(column.iter_mut()).for_each(|(i, value)| *value = curve.at(start + i * every));
-            }
+        for (column, out) in columns.iter().zip(&mut values) {
+            out.resize(rows as usize, 0.0);
+            column.fill(start, every, out);
         }
         take(start, &values)?;
         start = start.saturating_add(rows.saturating_mul(every));
@@ -116,13 +171,11 @@ fn chunks(
     Ok(())
 }
 
-fn csv(curve: &Curve, every: u64, out: &mut impl Write) -> io::Result<()> {
-    let columns = columns(curve);
-    let curves: Vec<&Curve> = columns.iter().map(|(_, curve)| *curve).collect();
-    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+fn csv(source: &Source, every: u64, out: &mut impl Write) -> io::Result<()> {
+    let (names, columns): (Vec<String>, Vec<Column<'_>>) = source.columns().into_iter().unzip();
     writeln!(out, "step,{}", names.join(","))?;
     let mut text = String::new();
-    chunks(&curves, curve.steps(), every, |start, values| {
+    chunks(&columns, source.horizon().steps, every, |start, values| {
         text.clear();
         for row in 0..values.first().map_or(0, Vec::len) {
             // Writing to a string cannot fail.
@@ -137,8 +190,9 @@ fn csv(curve: &Curve, every: u64, out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-fn floats(curve: &Curve, every: u64, out: &mut impl Write) -> io::Result<()> {
-    chunks(&[curve], curve.steps(), every, |_, values| {
+fn floats(source: &Source, every: u64, out: &mut impl Write) -> io::Result<()> {
+    let rates: Vec<Column<'_>> = source.columns().into_iter().take(1).map(|(_, rates)| rates).collect();
+    chunks(&rates, source.horizon().steps, every, |_, values| {
         let bytes: Vec<u8> = values.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
         out.write_all(&bytes)
     })
@@ -160,7 +214,7 @@ impl std::fmt::Display for Shortest {
 #[derive(Serialize)]
 struct Object {
     schedule: String,
-    horizon: lehr_schedule::Horizon,
+    horizon: Horizon,
     /// `null`: rates are fractions of the peak.
     peak: Option<f64>,
     step: Vec<u64>,
@@ -172,24 +226,26 @@ struct Object {
 }
 
 impl Object {
-    fn new(schedule: &Schedule, curve: &Curve, args: &Values) -> Result<Self, Failure> {
-        let numbers = curve.steps().div_ceil(args.every).saturating_mul(columns(curve).len() as u64 + 1);
+    fn new(source: &Source, args: &Values) -> Result<Self, Failure> {
+        let (columns, horizon) = (source.columns(), source.horizon());
+        let numbers = horizon.steps.div_ceil(args.every).saturating_mul(columns.len() as u64 + 1);
         if numbers > MOST_IN_JSON {
             let numbers = lehr_report::number::count(numbers);
             return Err(Failure::usage(format!(
                 "{numbers} numbers are too many for one JSON object: give --every N, or leave --json out"
             )));
         }
-        let step = || (0..curve.steps()).step_by(usize::try_from(args.every).unwrap_or(usize::MAX));
-        let values = |curve: &Curve| step().map(|t| curve.at(t)).collect::<Vec<f64>>();
-        Ok(Self {
-            schedule: schedule.to_string(),
-            horizon: curve.horizon(),
-            peak: args.run.peak(),
-            step: step().collect(),
-            lr: values(curve),
-            channels: curve.channels().map(|(name, curve)| (name.to_owned(), values(curve))).collect(),
-            groups: curve.groups().map(|(name, curve)| (name.to_owned(), values(curve))).collect(),
-        })
+        let step = || (0..horizon.steps).step_by(usize::try_from(args.every).unwrap_or(usize::MAX));
+        let (mut lr, mut channels, mut groups) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        for (i, (name, column)) in columns.into_iter().enumerate() {
+            let values: Vec<f64> = step().map(|t| column.at(t)).collect();
+            match name.strip_prefix("lr:") {
+                _ if i == 0 => lr = values,
+                Some(group) => drop(groups.insert(group.to_owned(), values)),
+                None => drop(channels.insert(name, values)),
+            }
+        }
+        let (schedule, peak) = (source.schedule().to_owned(), args.run.peak());
+        Ok(Self { schedule, horizon, peak, step: step().collect(), lr, channels, groups })
     }
 }
