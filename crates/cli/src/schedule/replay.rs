@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::horizon::RunArgs;
 use super::picture;
 use crate::failure::Failure;
-use crate::logs::Log;
+use lehr::logs::Log;
 
 /// Longer runs are not replayed.
 const MOST_STEPS: u64 = 1 << 27;
