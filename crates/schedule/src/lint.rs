@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-use crate::curve::{Curve, Laid};
+use crate::curve::{Context, Curve, Laid};
 use crate::ease::{Ease, EaseForm};
-use crate::error::{Error, Problem};
+use crate::error::{Error, Problem, Trouble};
 use crate::horizon::Horizon;
 use crate::number::Shortest;
 use crate::schedule::{Phase, Schedule};
-use crate::shape::Shape;
+use crate::shape::{Change, Shape};
 
 /// One doubt about a schedule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -78,7 +78,10 @@ pub fn lint(schedule: &Schedule, horizon: &Horizon, peak: Option<f64>) -> Vec<Li
     let mut lints = Vec::new();
     warmups(&laid, curve.steps(), &mut lints);
     jumps(&laid, highest, &mut lints);
-    shapes(&laid, &mut lints);
+    laid.iter().for_each(|laid| shapes(laid, 0, &mut lints));
+    let inside = Inside { curve: &curve, highest };
+    // What resolved as a whole resolves in parts.
+    let _ = inside.look(&Context::of_rates(horizon, peak), &schedule.phases, 0, false, &mut lints);
     ends(&curve, highest, &mut lints);
     channels(&curve, &mut lints);
     another_horizon(schedule, &curve, &mut lints);
@@ -177,33 +180,89 @@ fn jumps(laid: &[Laid<'_>], highest: f64, lints: &mut Vec<Lint>) {
     let laid: Vec<&Laid<'_>> = laid.iter().filter(|laid| laid.end > laid.start).collect();
     for pair in laid.windows(2) {
         let (before, after) = (pair[0], pair[1]);
-        let (end, start) = (before.piece.end(), after.piece.at(0));
-        if start > end * 1.5 && start - end > limit::JUMP * highest {
-            let reason = format!("the rate jumps up from {} to {}", Shortest(end), Shortest(start));
-            let advice = "put a `warmup` before this phase, or let it start where the one before it ends";
-            lints.push(
-                Lint::new(Severity::Warning, "jump-up", reason, advice).of(after.phase).at(after.start),
-            );
+        jump(before.piece.end(), after.piece.at(0), highest, after.phase, after.start, lints);
+    }
+}
+
+fn jump(end: f64, start: f64, highest: f64, phase: &Phase, update: u64, lints: &mut Vec<Lint>) {
+    if start > end * 1.5 && start - end > limit::JUMP * highest {
+        let reason = format!("the rate jumps up from {} to {}", Shortest(end), Shortest(start));
+        let advice = "put a `warmup` before this phase, or let it start where the one before it ends";
+        lints.push(Lint::new(Severity::Warning, "jump-up", reason, advice).of(phase).at(update));
+    }
+}
+
+/// Phases in parentheses.
+struct Inside<'c> {
+    curve: &'c Curve,
+    highest: f64,
+}
+
+impl Inside<'_> {
+    /// Looks at phases that begin at this update; at those in parentheses only, unless they are `nested` themselves.
+    fn look(
+        &self,
+        cx: &Context<'_>,
+        phases: &[Phase],
+        first: u64,
+        nested: bool,
+        lints: &mut Vec<Lint>,
+    ) -> Result<(), Trouble> {
+        let laid = cx.laid_out(phases)?;
+        if nested {
+            self.jumps(&laid, first, lints);
+            laid.iter().for_each(|laid| shapes(laid, first, lints));
+        }
+        for laid in laid.iter().filter(|laid| laid.end > laid.start) {
+            let start = first + laid.start;
+            let cx = cx.of_phase(laid.start, laid.end, laid.level);
+            match &laid.phase.shape {
+                Shape::Sequence(shape) => self.look(&cx, &shape.of, start, true, lints)?,
+                Shape::Combine(shape) => {
+                    shape.parts(&cx).try_for_each(|(cx, part)| self.look(&cx, part, start, true, lints))?;
+                }
+                // One copy stands for all of them.
+                Shape::Repeat(shape) => {
+                    self.look(&shape.first_copy(&cx)?, &shape.of, start, true, lints)?;
+                }
+                Shape::Modify(shape) => match shape.change {
+                    Change::Stretch { factor } => {
+                        self.look(&cx.stretched(factor), &shape.of, start, true, lints)?;
+                    }
+                    // Their updates are not those of the run.
+                    Change::Shift { .. } => laid.phase.shape.parts().iter().for_each(|p| rising(p, lints)),
+                    _ => self.look(&cx, &shape.of, start, true, lints)?,
+                },
+                _ => laid.phase.shape.parts().iter().for_each(|phase| rising(phase, lints)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Jumps between nested phases, where the rate itself jumps: what is around them may take the jump away.
+    fn jumps(&self, laid: &[Laid<'_>], first: u64, lints: &mut Vec<Lint>) {
+        for laid in laid.iter().filter(|laid| laid.end > laid.start && laid.start > 0) {
+            let update = first + laid.start;
+            let (before, after) = (self.curve.at(update - 1), self.curve.at(update));
+            jump(before, after, self.highest, laid.phase, update, lints);
         }
     }
 }
 
-/// What the shapes themselves show: cut restarts, cosines that rise.
-fn shapes(laid: &[Laid<'_>], lints: &mut Vec<Lint>) {
-    for laid in laid {
-        rising_cosines(laid.phase, lints);
-        cut_restart(laid, lints);
+/// What a shape itself shows: a cosine that rises, a restart cut off.
+fn shapes(laid: &Laid<'_>, first: u64, lints: &mut Vec<Lint>) {
+    if let Some(ease) = ease_of(&laid.phase.shape) {
+        rising_cosine(ease, laid.phase, lints);
     }
+    cut_restart(laid, first, lints);
 }
 
 /// Cosines that rise again, in this phase or in those in its parentheses.
-fn rising_cosines(phase: &Phase, lints: &mut Vec<Lint>) {
+fn rising(phase: &Phase, lints: &mut Vec<Lint>) {
     if let Some(ease) = ease_of(&phase.shape) {
         rising_cosine(ease, phase, lints);
     }
-    for inner in phase.shape.parts() {
-        rising_cosines(inner, lints);
-    }
+    phase.shape.parts().iter().for_each(|inner| rising(inner, lints));
 }
 
 fn ease_of(shape: &Shape) -> Option<Ease> {
@@ -225,13 +284,15 @@ fn rising_cosine(ease: Ease, phase: &Phase, lints: &mut Vec<Lint>) {
     }
 }
 
-fn cut_restart(laid: &Laid<'_>, lints: &mut Vec<Lint>) {
+fn cut_restart(laid: &Laid<'_>, first: u64, lints: &mut Vec<Lint>) {
     let missing = laid.piece.cut_off(laid.end - laid.start);
     if missing > limit::CUT {
         let percent = 100.0 * missing;
         let reason = format!("the end of the phase cuts off the last {percent:.0}% of its last cycle");
         let advice = "choose a period that divides the phase, or a number of cycles: `restarts cycles 4`";
-        lints.push(Lint::new(Severity::Warning, "restart-cut", reason, advice).of(laid.phase).at(laid.end));
+        lints.push(
+            Lint::new(Severity::Warning, "restart-cut", reason, advice).of(laid.phase).at(first + laid.end),
+        );
     }
 }
 

@@ -90,6 +90,22 @@ fn updates(steps: u64) -> Vec<u64> {
 
 /// The largest error of a spec, relative to the value, or to the peak.
 fn worst(spec: &str, relative_to_peak: bool, exact: impl Fn(Big, f64) -> Big) -> f64 {
+    worst_of(spec, relative_to_peak, updates, exact)
+}
+
+/// The same for whole numbers of updates, of which the one after the last is left out.
+fn inside(spec: &'static str, exact: impl Fn(u64, u64) -> Big) -> (&'static str, f64) {
+    let updates = |steps| updates(steps).into_iter().filter(|t| *t < steps).collect();
+    let worst = worst_of(spec, false, updates, |t, n| exact(t.to_f64() as u64, n as u64));
+    (spec, worst)
+}
+
+fn worst_of(
+    spec: &str,
+    relative_to_peak: bool,
+    updates: impl Fn(u64) -> Vec<u64>,
+    exact: impl Fn(Big, f64) -> Big,
+) -> f64 {
     let schedule: Schedule = spec.parse().unwrap_or_else(|e| panic!("{e}"));
     let mut worst = 0.0_f64;
     for steps in [1_000_000_u64, 1_000_000_000] {
@@ -235,6 +251,118 @@ fn warmup_and_restarts_too() {
                     half_cosine(big(place as f64) / n as f64)
                 }),
             ),
+        ],
+    );
+}
+
+/// a/b
+fn ratio(a: u64, b: u64) -> Big {
+    big(a as f64) / b as f64
+}
+
+fn power(base: f64, exponent: u64) -> Big {
+    big(base).pow(big(exponent as f64))
+}
+
+#[test]
+fn cycles_and_jumps_too() {
+    // Which of ten equal periods update t lies in, and how far in it.
+    let tenth = |t: u64, n: u64| (t * 10 / n, ratio(t * 10 % n, n));
+    let up_and_down = |u: Big| match u.to_f64() <= 0.5 {
+        true => u * 2.0,
+        false => (big(1.0) - u) * 2.0,
+    };
+    check(
+        1e-14,
+        vec![
+            inside("step every 10% by 0.37", |t, n| power(0.37, tenth(t, n).0)),
+            inside("step at 10% 50% 90% by 0.3", |t, n| {
+                power(0.3, [1, 5, 9].into_iter().filter(|i| tenth(t, n).0 >= *i).count() as u64)
+            }),
+            inside("restarts to 0.1 every 10% peak 0.8", |t, n| {
+                let (i, u) = tenth(t, n);
+                let r = half_cosine(u);
+                power(0.8, i) * r.clone() + big(0.1) * (big(1.0) - r)
+            }),
+            inside("restarts to 0.1 every 1000.5", |t, _| {
+                between(1.0, 0.1, half_cosine(ratio(2 * t % 2001, 2001)))
+            }),
+            inside("restarts to 0.1 every 1000 grow 2", |t, _| {
+                let i = (t / 1000 + 1).ilog2();
+                between(1.0, 0.1, half_cosine(ratio(t - 1000 * ((1 << i) - 1), 1000 << i)))
+            }),
+            inside("cyclic from 0.1 to 1 every 10%", |t, n| between(1.0, 0.1, up_and_down(tenth(t, n).1))),
+            inside("cyclic from 0.1 to 1 every 10% along cosine", |t, n| {
+                between(0.1, 1.0, half_cosine(up_and_down(tenth(t, n).1)))
+            }),
+            inside("cyclic from 0.001 to 1 every 10% peak 0.5", |t, n| {
+                let (i, u) = tenth(t, n);
+                let r = up_and_down(u);
+                power(0.5, i) * r.clone() + big(0.001) * (big(1.0) - r)
+            }),
+            inside("one-cycle", |t, n| match 10 * t < 3 * n {
+                true => between(0.04, 1.0, half_cosine(ratio(10 * t, 3 * n))),
+                false => between(1.0, 4e-6, half_cosine(ratio(10 * t - 3 * n, 7 * n))),
+            }),
+            inside("one-cycle up 30% down 40% along linear", |t, n| match 10 * t {
+                x if x < 3 * n => between(1.0, 0.04, ratio(x, 3 * n)),
+                x if x < 7 * n => between(0.04, 1.0, ratio(x - 3 * n, 4 * n)),
+                x => between(4e-6, 0.04, ratio(x - 7 * n, 3 * n)),
+            }),
+            inside("table levels 1 0.3 0.7 0.1 every 20% along linear", |t, n| {
+                let (i, u) = ((t * 5 / n) as usize, ratio(t * 5 % n, n));
+                let levels = [1.0, 0.3, 0.7, 0.1, 0.1, 0.1];
+                between(levels[i + 1], levels[i], u)
+            }),
+            inside("table levels 1 0.3 0.7 0.1 every 20%", |t, n| {
+                big([1.0, 0.3, 0.7, 0.1, 0.1][(t * 5 / n) as usize])
+            }),
+        ],
+    );
+}
+
+#[test]
+fn combinators_too() {
+    let cosine = |t: u64, n: u64| half_cosine(ratio(t, n));
+    let smaller = |a: Big, b: Big| if a.to_f64() <= b.to_f64() { a } else { b };
+    let larger = |a: Big, b: Big| if a.to_f64() >= b.to_f64() { a } else { b };
+    check(
+        1e-14,
+        vec![
+            inside("min(cosine, inverse-sqrt timescale 4000)", |t, n| {
+                smaller(cosine(t, n), ratio(4000, 4000 + t).sqrt())
+            }),
+            inside("max(cosine, exponential to 0.01)", |t, n| {
+                larger(cosine(t, n), big(0.01).pow(ratio(t, n)))
+            }),
+            inside("product(cosine to 0.1, exponential to 0.01, linear to 0.5)", |t, n| {
+                let line = between(0.5, 1.0, ratio(t, n));
+                between(1.0, 0.1, cosine(t, n)) * big(0.01).pow(ratio(t, n)) * line
+            }),
+            inside(
+                "product(cyclic from 0.1 to 1 every 10%, exponential from 1 every 1000000 by 0.999)",
+                |t, n| {
+                    let u = ratio(t * 10 % n, n);
+                    let up = if u.to_f64() <= 0.5 { u * 2.0 } else { (big(1.0) - u) * 2.0 };
+                    between(1.0, 0.1, up) * big(0.999).pow(big(t as f64) / 1e6)
+                },
+            ),
+            inside("sum(cosine, linear to 0.1)", |t, n| cosine(t, n) + between(0.1, 1.0, ratio(t, n))),
+            inside("clamp from 0.1 to 0.9 (cosine)", |t, n| {
+                smaller(larger(cosine(t, n), big(0.1)), big(0.9))
+            }),
+            inside("scale by 0.3 (cosine)", |t, n| cosine(t, n) * 0.3),
+            inside("shift ahead 1000 (cosine)", |t, n| cosine((t + 1000).min(n), n)),
+            inside("stretch 2 (inverse-sqrt timescale 4000)", |t, _| ratio(8000, 8000 + t).sqrt()),
+            inside("stairs every 1000 (cosine)", |t, n| cosine(t / 1000 * 1000, n)),
+            inside("repeat 10 (cosine to 0.1)", |t, n| between(1.0, 0.1, cosine(t * 10 % n, n))),
+            inside("part after 1000 horizon 4000000000 (cosine)", |t, _| cosine(t + 1000, 4_000_000_000)),
+            inside("warmup 10%, (constant 50%, cosine), linear 20% from 0.5 to 0.01", |t, n| match 10 * t {
+                x if x < n => ratio(10 * (t + 1), n),
+                x if x < n * 9 / 2 => big(1.0),
+                x if x < 8 * n => cosine(20 * t - 9 * n, 7 * n),
+                x => between(0.01, 0.5, ratio(x - 8 * n, 2 * n)),
+            }),
         ],
     );
 }

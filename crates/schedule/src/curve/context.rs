@@ -30,6 +30,8 @@ pub(crate) struct Laid<'p> {
     pub phase: &'p Phase,
     pub start: u64,
     pub end: u64,
+    /// The level before it.
+    pub level: f64,
     pub piece: Piece,
 }
 
@@ -59,6 +61,11 @@ impl<'h> Context<'h> {
             _ => 1.0,
         };
         Self { horizon, steps: horizon.steps, before: 0, level, scale, stretch: 1.0, repeats: 0 }
+    }
+
+    /// For the rates of a schedule.
+    pub fn of_rates(horizon: &'h Horizon, peak: Option<f64>) -> Self {
+        Self::new(horizon, peak.map_or(Scale::Relative, Scale::Peak))
     }
 
     pub fn steps(&self) -> u64 {
@@ -164,13 +171,17 @@ impl<'h> Context<'h> {
         let mut laid = Vec::with_capacity(phases.len());
         let (mut start, mut level) = (0, self.level);
         for (phase, end) in phases.iter().zip(borders) {
-            let inner = Self { steps: end - start, before: self.before + start, level, ..*self };
-            let piece = inner.phase(phase)?;
-            level = piece.end();
-            laid.push(Laid { phase, start, end, piece });
+            let piece = self.of_phase(start, end, level).phase(phase)?;
+            let before = core::mem::replace(&mut level, piece.end());
+            laid.push(Laid { phase, start, end, level: before, piece });
             start = end;
         }
         Ok(laid)
+    }
+
+    /// The context of a phase with these updates of this one, after a level.
+    pub fn of_phase(&self, start: u64, end: u64, level: f64) -> Self {
+        Self { steps: end - start, before: self.before + start, level, ..*self }
     }
 
     /// One phase over all updates of this context.

@@ -49,8 +49,7 @@ impl Schedule {
     /// The phases with their updates, laid out over a horizon.
     pub(crate) fn laid_out(&self, horizon: &Horizon, peak: Option<f64>) -> Result<Vec<Laid<'_>>, Error> {
         check_horizon(horizon)?;
-        let scale = peak.map_or(Scale::Relative, Scale::Peak);
-        Context::new(horizon, scale).laid_out(&self.phases).map_err(Trouble::into_error)
+        Context::of_rates(horizon, peak).laid_out(&self.phases).map_err(Trouble::into_error)
     }
 
     fn resolved(&self, horizon: &Horizon, peak: Option<f64>) -> Result<Curve, Error> {

@@ -76,13 +76,22 @@ impl Form for Combine {
     }
 
     fn resolve(&self, cx: &Context<'_>) -> Result<Piece, Trouble> {
-        let factors = cx.of_factors();
-        let part = |(i, phase): (usize, &Phase)| {
-            let cx = if self.how == How::Product && i > 0 { &factors } else { cx };
-            cx.track(core::slice::from_ref(phase))
-        };
-        let parts = self.of.iter().enumerate().map(part).collect::<Result<Vec<Track>, _>>()?;
+        let parts = self.parts(cx).map(|(cx, part)| cx.track(part)).collect::<Result<Vec<Track>, _>>()?;
         Ok(Piece::other(Combined { how: self.how, parts }))
+    }
+}
+
+impl Combine {
+    /// Each of the phases with its context: in a product, all but the first are factors.
+    pub(crate) fn parts<'p, 'h>(
+        &'p self,
+        cx: &Context<'h>,
+    ) -> impl Iterator<Item = (Context<'h>, &'p [Phase])> {
+        let (cx, factors) = (*cx, cx.of_factors());
+        self.of
+            .chunks(1)
+            .enumerate()
+            .map(move |(i, part)| (if self.how == How::Product && i > 0 { factors } else { cx }, part))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `clamp`, `scale`, `shift`, `stretch`, `stairs`, `noise`: a schedule, changed.
 use alloc::vec::Vec;
 
+use super::part::stretch_of;
 use super::sequence::{check_phases, phases, write_phases};
 use super::{Form, check_factors, check_levels, check_spans};
 use crate::curve::{Context, Eval, Period, Piece, Track};
@@ -173,10 +174,7 @@ impl Form for Modify {
                 Piece::other(Mapped { of, map: Map::Clamp { low, high } })
             }
             Change::Scale { by } => Piece::other(Mapped { of, map: Map::Scale(by) }),
-            Change::Shift { ahead } => {
-                let ahead = cx.whole_span(ahead)?;
-                Piece::other(Shifted { of, ahead })
-            }
+            Change::Shift { ahead } => stretch_of(of, cx.whole_span(ahead)?, cx),
             Change::Stairs { every } => {
                 let period = cx.period("every", every)?;
                 let stairs = Stairs { of, period, end: 0.0 };
@@ -223,25 +221,6 @@ impl Eval for Mapped {
         for rate in out {
             *rate = self.map.of(*rate);
         }
-    }
-}
-
-struct Shifted {
-    of: Track,
-    ahead: u64,
-}
-
-impl Eval for Shifted {
-    fn at(&self, k: u64) -> f64 {
-        self.of.at(k + self.ahead)
-    }
-
-    fn end(&self) -> f64 {
-        self.of.end()
-    }
-
-    fn fill(&self, k: u64, out: &mut [f64]) {
-        self.of.fill(k + self.ahead, out);
     }
 }
 

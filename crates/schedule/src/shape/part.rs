@@ -51,9 +51,14 @@ impl Form for Part {
             None => after.saturating_add(cx.steps()),
         };
         let track = cx.with_steps(horizon).track(&self.of)?;
-        let end = track.at(after.saturating_add(cx.steps()));
-        Ok(Piece::other(Stretch { track, after, end }))
+        Ok(stretch_of(track, after, cx))
     }
+}
+
+/// The updates of a track from `after` on, as many as the context has.
+pub(super) fn stretch_of(track: Track, after: u64, cx: &Context<'_>) -> Piece {
+    let end = track.at(after.saturating_add(cx.steps()));
+    Piece::other(Stretch { track, after, end })
 }
 
 struct Stretch {

@@ -70,13 +70,7 @@ impl Form for Repeat {
         if cx.steps() == 0 {
             return Ok(Piece::Track(cx.track(&self.of)?));
         }
-        let copies = match self.times {
-            Times::Count(count) if count > cx.steps() => {
-                return Err(Problem::Settings("there are more copies than steps").into());
-            }
-            Times::Count(count) => Copies::Share { steps: cx.steps(), count },
-            Times::Every(every) => Copies::Period(cx.period("every", every)?.steps()),
-        };
+        let copies = self.copies(cx)?;
         let short = copies.shortest();
         let repeated = Repeated {
             copies,
@@ -90,6 +84,23 @@ impl Form for Repeat {
         };
         let end = repeated.before(cx.steps());
         Ok(Piece::other(Repeated { end, ..repeated }))
+    }
+}
+
+impl Repeat {
+    fn copies(&self, cx: &Context<'_>) -> Result<Copies, Problem> {
+        match self.times {
+            Times::Count(count) if count > cx.steps() => {
+                Err(Problem::Settings("there are more copies than steps"))
+            }
+            Times::Count(count) => Ok(Copies::Share { steps: cx.steps(), count }),
+            Times::Every(every) => Ok(Copies::Period(cx.period("every", every)?.steps())),
+        }
+    }
+
+    /// The context of the first copy.
+    pub(crate) fn first_copy<'h>(&self, cx: &Context<'h>) -> Result<Context<'h>, Problem> {
+        cx.of_copy(self.copies(cx)?.border(1).min(cx.steps()))
     }
 }
 
