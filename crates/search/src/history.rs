@@ -204,8 +204,22 @@ impl History {
     ///
     /// Fails if the parameters do not fit the space.
     pub fn start(&mut self, params: &Params) -> Result<usize, SearchError> {
+        let seen = |&trial: &u32| Seen { trial, reports: self.reports[trial as usize].len() as u32 };
+        let saw = self.pending.iter().map(seen).collect();
+        self.start_seeing(params, saw)
+    }
+
+    /// Records the start of a trial whose suggestion saw these pending trials, when a history is read back.
+    ///
+    /// Fails if the parameters do not fit the space, or a trial that was seen is not an earlier one.
+    pub fn start_seeing(&mut self, params: &Params, saw: Vec<Seen>) -> Result<usize, SearchError> {
         let raw = self.space.raw(params)?;
         let number = self.states.len();
+        if let Some(later) = saw.iter().find(|seen| seen.trial as usize >= number) {
+            let message =
+                format!("its suggestion cannot have seen trial {}, which is not an earlier one", later.trial);
+            return Err(SearchError::trial(number, message));
+        }
         let Ok(short) = u32::try_from(number) else {
             return Err(SearchError::trial(number, "a history holds at most 2^32 trials"));
         };
@@ -214,8 +228,7 @@ impl History {
         self.unit.iter_mut().zip(unit).for_each(|(column, u)| column.push(u));
         self.states.push(State::Pending);
         self.values.push(f64::NAN);
-        let seen = |&trial: &u32| Seen { trial, reports: self.reports[trial as usize].len() as u32 };
-        self.saw.push(self.pending.iter().map(seen).collect());
+        self.saw.push(saw.into_boxed_slice());
         self.reports.push(Vec::new());
         self.pending.push(short);
         Ok(number)
@@ -553,6 +566,14 @@ mod tests {
                 prop_assert_eq!(&now.reports, &then.reports);
                 prop_assert_eq!(&now.states, &then.states);
             }
+            let mut read_back = History::new(h.space().clone(), Direction::Minimize);
+            for trial in h.trials() {
+                read_back.start_seeing(&trial.params(), trial.saw().to_vec()).unwrap();
+            }
+            prop_assert_eq!(&read_back.saw, &h.saw);
+            let later = vec![Seen { trial: 1000, reports: 0 }];
+            let refused = read_back.start_seeing(&[("x", 0.5)].into_iter().collect(), later);
+            prop_assert!(refused.is_err());
         }
     }
 }
