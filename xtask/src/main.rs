@@ -1,5 +1,6 @@
 //! Development tasks, run as `cargo xtask <task>`: `test`, `bench`, `venv`, `pictures`.
 mod bench;
+mod charts;
 mod links;
 mod no_std;
 mod pictures;
@@ -30,6 +31,8 @@ enum Task {
     Bench(bench::BenchArgs),
     /// Makes the pictures and the output that the documentation shows, by the commands that it names.
     Pictures(pictures::PicturesArgs),
+    /// Makes the charting library of the page anew from its pinned packages (needs npm).
+    Charts(charts::ChartsArgs),
     /// Creates the Python environment of the tests (first use) and prints the path of its Python.
     Venv {
         /// Without torch and what stands on it.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Pictures(args) => pictures::run(&args),
+        Task::Charts(args) => charts::run(&args),
         Task::Venv { light } => venv::Kind::from_light(light).python().map_err(String::from).map(|python| {
             println!("{}", python.display());
             true

@@ -8,6 +8,7 @@ mod failure;
 mod lab;
 mod output;
 mod progress;
+mod report;
 mod robustness;
 mod schedule;
 mod theory;
@@ -34,6 +35,7 @@ enum Command {
     Robustness(robustness::Robustness),
     Theory(theory::Theory),
     Lab(lab::Lab),
+    Report(report::Report),
 }
 
 fn run(command: Command) -> Result<(), Failure> {
@@ -44,6 +46,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Robustness(args) => robustness::run(&args),
         Command::Theory(args) => theory::run(&args),
         Command::Lab(args) => lab::run(&args),
+        Command::Report(args) => report::run(&args),
     }
 }
 

@@ -6,6 +6,7 @@
 mod analysis;
 mod noise;
 mod recommend;
+mod smooth;
 mod table;
 
 pub use analysis::{
@@ -13,4 +14,5 @@ pub use analysis::{
 };
 pub(crate) use noise::{deviation, half_width, median};
 pub use recommend::{Comparison, Reason, Recommendation};
+pub use smooth::{Smooth, smooth};
 pub use table::{Group, Row, Sweep, SweepError};

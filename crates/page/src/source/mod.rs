@@ -1,0 +1,8 @@
+//! Where views come from: results on disk, and studies.
+mod file;
+mod sweep;
+mod tune;
+
+pub use file::read;
+pub use sweep::{Given, of_sweep};
+pub use tune::of_folder;
