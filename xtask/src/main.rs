@@ -3,6 +3,7 @@ mod bench;
 mod charts;
 mod links;
 mod no_std;
+mod package;
 mod pictures;
 mod python;
 mod root;
@@ -33,6 +34,12 @@ enum Task {
     Pictures(pictures::PicturesArgs),
     /// Makes the charting library of the page anew from its pinned packages (needs npm).
     Charts(charts::ChartsArgs),
+    /// Builds the Python package, installs it into a folder of this checkout and prints that, for `PYTHONPATH`.
+    Package {
+        /// Compile it as for users, not as for the tests.
+        #[arg(long)]
+        release: bool,
+    },
     /// Creates the Python environment of the tests (first use) and prints the path of its Python.
     Venv {
         /// Without torch and what stands on it.
@@ -55,12 +62,20 @@ pub struct TestArgs {
     no_rust: bool,
 }
 
+fn package(release: bool) -> Result<bool, String> {
+    let profile = if release { package::Profile::Release } else { package::Profile::Dev };
+    let site = package::install(&venv::Kind::Full.python()?, profile)?;
+    println!("{}", site.display());
+    Ok(true)
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Pictures(args) => pictures::run(&args),
         Task::Charts(args) => charts::run(&args),
+        Task::Package { release } => package(release),
         Task::Venv { light } => venv::Kind::from_light(light).python().map_err(String::from).map(|python| {
             println!("{}", python.display());
             true

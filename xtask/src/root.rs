@@ -19,6 +19,12 @@ pub fn built(name: &str) -> Result<PathBuf, String> {
     Ok(build_dir()?.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }
 
+/// The folder of everything that is built: cargo's target folder.
+pub fn target() -> Result<PathBuf, String> {
+    let dir = build_dir()?;
+    Ok(dir.parent().map_or_else(|| dir.clone(), Path::to_path_buf))
+}
+
 /// `cargo`, in the repository's root.
 pub fn cargo() -> std::process::Command {
     let mut command = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -4,7 +4,7 @@ use std::process::Command;
 use crate::step::{Steps, Tally, counted};
 use crate::system::Lack;
 use crate::venv::Kind;
-use crate::{TestArgs, links, no_std, root};
+use crate::{TestArgs, links, no_std, package, root};
 
 /// Runs the steps. True if every test that ran has passed.
 pub fn run(args: &TestArgs) -> Result<bool, String> {
@@ -66,6 +66,14 @@ fn python(steps: &mut Steps, kind: Kind) {
     if kind == Kind::Light {
         steps.leave_out("Python tests that need torch, transformers or timm", "--light");
     }
+    let mut site = None;
+    steps.run("Python package", || {
+        site = Some(package::install(&interpreter, package::Profile::Dev)?);
+        Ok(Tally::default())
+    });
+    let Some(site) = site else {
+        return steps.leave_out("Python tests", "the Python package does not build");
+    };
     steps.run("Python tests", || {
         let mut pytest = Command::new(&interpreter);
         pytest.args(["-m", "pytest", "-p", "no:cacheprovider", "-rs", "--durations=5", "--durations-min=5"]);
@@ -74,6 +82,7 @@ fn python(steps: &mut Steps, kind: Kind) {
         pytest
             .env("LEHR_BIN", root::built("lehr")?)
             .env("LEHR_EXAMPLES", root::build_dir()?.join("examples"));
+        pytest.env("PYTHONPATH", &site).env("LEHR_SITE", &site);
         if kind == Kind::Light {
             pytest.env("LEHR_LIGHT", "1");
         }

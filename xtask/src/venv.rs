@@ -24,6 +24,8 @@ pub enum Kind {
     Full,
     /// Without torch and what stands on it.
     Light,
+    /// What builds the wheel of the Python package.
+    Wheel,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
         match self {
             Self::Full => "full",
             Self::Light => "light",
+            Self::Wheel => "wheel",
         }
     }
 
@@ -43,6 +46,7 @@ impl Kind {
         match self {
             Self::Full => "requirements.txt",
             Self::Light => "requirements-light.txt",
+            Self::Wheel => "requirements-wheel.txt",
         }
     }
 
@@ -51,6 +55,7 @@ impl Kind {
         match self {
             Self::Full => "downloads about 3 GB, takes 6.3 GB of disk and 2 to 4 minutes",
             Self::Light => "downloads about 250 MB, takes 800 MB of disk and about a minute",
+            Self::Wheel => "downloads 10 MB and takes a few seconds",
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::io;
-use std::process::ExitCode;
 
 /// A command's failure: its message and, by its kind, the exit code.
 #[derive(Debug)]
@@ -29,15 +28,15 @@ impl Failure {
     }
 
     /// Prints the message to stderr and gives the exit code.
-    pub fn report(self) -> ExitCode {
+    pub fn report(self) -> u8 {
         let (message, code) = match self {
             Self::Usage(message) => (format!("error: {message}"), 2),
             Self::Failed(message) => (format!("error: {message}"), 1),
             Self::Interrupted(message) => (format!("interrupted: {message}"), 130),
-            Self::PipeClosed => return ExitCode::SUCCESS,
+            Self::PipeClosed => return 0,
         };
         eprintln!("{message}");
-        ExitCode::from(code)
+        code
     }
 }
 

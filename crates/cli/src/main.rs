@@ -15,9 +15,11 @@ mod theory;
 mod tune;
 
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use failure::Failure;
+
+pub use schedule::picture;
 
 /// Finds, checks and runs learning-rate schedules.
 #[derive(Parser)]
@@ -50,10 +52,14 @@ fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
-    match run(command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+/// Runs the program with these arguments, the first of which is its own name, and gives the exit code.
+pub fn run_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    match Cli::try_parse_from(arguments) {
+        Ok(Cli { command }) => run(command).map_or_else(Failure::report, |()| 0),
+        Err(usage) => {
+            // Help that nobody reads any more is no failure.
+            let _ = usage.print();
+            u8::try_from(usage.exit_code()).unwrap_or(2)
+        }
     }
 }

@@ -6,7 +6,7 @@ mod convert;
 mod extend;
 mod horizon;
 mod input;
-mod picture;
+pub mod picture;
 mod replay;
 mod show;
 mod summary;

@@ -1,0 +1,22 @@
+//! The extension module `lehr._core`: what the Python package `lehr` takes from Rust.
+//!
+//! It is private to the package, whose Python side (`python/lehr`) has the documented names.
+
+mod error;
+mod feedback;
+mod program;
+mod schedule;
+mod torch;
+
+use pyo3::prelude::*;
+
+/// What the Python package `lehr` takes from Rust.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    error::add(module)?;
+    schedule::add(module)?;
+    feedback::add(module)?;
+    program::add(module)?;
+    torch::add(module)
+}
