@@ -81,5 +81,8 @@ fn kind(verdict: &Verdict) -> &'static str {
         Verdict::AtFloor => "at-floor",
         Verdict::Raised(_) => "raised",
         Verdict::Reset(_) => "reset",
+        Verdict::Gathered => "gathered",
+        Verdict::TooSmall => "too-small",
+        Verdict::AtTop => "at-top",
     }
 }

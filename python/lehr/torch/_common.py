@@ -84,6 +84,9 @@ class Resuming:
 
     _lengths: tuple = ()
 
+    def __getstate__(self):
+        return self.__dict__
+
     def load_state_dict(self, state_dict):
         tell_overwritten(self, state_dict, self._lengths)
         super().load_state_dict(state_dict)

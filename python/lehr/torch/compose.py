@@ -80,7 +80,11 @@ class SequentialLR(Resuming, _torch.SequentialLR):
 
 
 class ChainedScheduler(Resuming, _torch.ChainedScheduler):
-    """torch's ChainedScheduler: every scheduler takes its step, one upon the other. It may be part of a sequence."""
+    """torch's ChainedScheduler: every scheduler takes its step, one upon the other.
+
+    It may be part of a sequence, anywhere, and begins there as it does alone; in torch's sequence an exponential part
+    begins one update too late, and a chain that is not the first part is an error.
+    """
 
     def _initial_step(self) -> None:
         """The first update, as a part of another scheduler."""

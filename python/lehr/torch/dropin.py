@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor
 from torch.optim import lr_scheduler as _torch
@@ -10,7 +12,7 @@ from .. import _core
 from ._common import Resuming, at_least, finite, values, warn_outside_step
 
 
-class _Chainable(Resuming, _core.Stepper):
+class _Chainable(_core.Stepper, Resuming):
     """The rates of a scheduler that multiplies the rate it finds.
 
     As long as nobody else changes the rate it is computed from the base rate, so that it does not drift; else what is
@@ -27,7 +29,8 @@ class _Chainable(Resuming, _core.Stepper):
         rates = values(self.optimizer, "lr")
         if link[0] == link[1]:
             return rates
-        return [_chained(rate, base, *link) for rate, base in zip(rates, self.base_lrs, strict=True)]
+        # Groups that were added later have no base.
+        return [_chained(rate, base, *link) for rate, base in zip(rates, _padded(self.base_lrs))]
 
     def _get_closed_form_lr(self):
         link = _core.link(self._kind, self.__dict__, self.last_epoch)
@@ -36,9 +39,15 @@ class _Chainable(Resuming, _core.Stepper):
         return [base * link[1] + (1.0 - link[1]) * link[2] for base in self.base_lrs]
 
 
+def _padded(bases: list):
+    return itertools.chain(bases, itertools.repeat(None))
+
+
 def _chained(rate, base, before: float, now: float, floor: float):
     if not isinstance(rate, Tensor):
-        return _core.chain(float(rate), float(base), before, now, floor)
+        return _core.chain(float(rate), None if base is None else float(base), before, now, floor)
+    if base is None:
+        return rate if before == 0 else (rate - floor) * (now / before) + floor
 
     # On the device, without waiting for it.
     def closed(share: float):

@@ -99,7 +99,10 @@ fn set_beta(
 
 /// A base class whose `step` follows the scheduler's plan, and passes on to the next class what is out of the ordinary.
 #[pyclass(subclass, frozen, name = "PlanStepper", module = "lehr._core")]
-pub struct PlanStepper;
+pub struct PlanStepper {
+    /// Makes it larger than a bare object, so that Python builds subclasses on it wherever it stands among their bases.
+    _room: u64,
+}
 
 #[pymethods]
 impl PlanStepper {
@@ -107,7 +110,7 @@ impl PlanStepper {
     #[new]
     #[pyo3(signature = (*_arguments, **_settings))]
     fn new(_arguments: &Bound<'_, PyTuple>, _settings: Option<&Bound<'_, PyDict>>) -> Self {
-        Self
+        Self { _room: 0 }
     }
 
     /// Goes on to the next update; call it after the optimiser's own step.

@@ -102,17 +102,15 @@ impl Kind {
 
 impl Link {
     /// The rate of a group at this update. Where nobody else has changed it, from the base rate and so without drift.
-    pub fn apply(self, rate: f64, base: f64) -> f64 {
+    pub fn apply(self, rate: f64, base: Option<f64>) -> f64 {
         let Self { before, now, floor } = self;
-        let closed = |share: f64| share * base + (1.0 - share) * floor;
-        if before == now {
-            rate
-        } else if rate == closed(before) {
-            closed(now)
-        } else if before == 0.0 {
-            rate + (base - floor) * now
-        } else {
-            floor + (rate - floor) * (now / before)
+        let closed = |base: f64, share: f64| share * base + (1.0 - share) * floor;
+        match base {
+            _ if before == now => rate,
+            Some(base) if rate == closed(base, before) => closed(base, now),
+            Some(base) if before == 0.0 => rate + (base - floor) * now,
+            None if before == 0.0 => rate,
+            _ => floor + (rate - floor) * (now / before),
         }
     }
 }

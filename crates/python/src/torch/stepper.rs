@@ -31,13 +31,16 @@ pub fn link(kind: &str, settings: &Bound<'_, PyDict>, t: i64) -> PyResult<Option
 
 /// The rate of a group after a link.
 #[pyfunction]
-pub fn chain(rate: f64, base: f64, before: f64, now: f64, floor: f64) -> f64 {
+pub fn chain(rate: f64, base: Option<f64>, before: f64, now: f64, floor: f64) -> f64 {
     Link { before, now, floor }.apply(rate, base)
 }
 
 /// A base class whose `step` does in Rust what it can, and passes on to the next class what is out of the ordinary.
 #[pyclass(subclass, frozen, name = "Stepper", module = "lehr._core")]
-pub struct Stepper;
+pub struct Stepper {
+    /// Makes it larger than a bare object, so that Python builds subclasses on it wherever it stands among their bases.
+    _room: u64,
+}
 
 #[pymethods]
 impl Stepper {
@@ -45,7 +48,7 @@ impl Stepper {
     #[new]
     #[pyo3(signature = (*_arguments, **_settings))]
     fn new(_arguments: &Bound<'_, PyTuple>, _settings: Option<&Bound<'_, PyDict>>) -> Self {
-        Self
+        Self { _room: 0 }
     }
 
     /// Goes on to the next update; call it after the optimiser's own step.
@@ -114,14 +117,20 @@ fn rates<'py>(
     link: Link,
 ) -> PyResult<Option<Bound<'py, PyList>>> {
     let py = groups.py();
-    if groups.len() != bases.len() {
-        return Ok(None);
-    }
     let rates = PyList::empty(py);
-    for (group, base) in groups.iter().zip(bases.iter()) {
+    // Groups that were added later have no base.
+    let bases = bases.iter().map(Some).chain(std::iter::repeat(None));
+    for (group, base) in groups.iter().zip(bases) {
         let Ok(group) = group.cast_into::<PyDict>() else { return Ok(None) };
         let Some(rate) = group.get_item(intern!(py, "lr"))? else { return Ok(None) };
-        let (Some(number), Some(base)) = (plain(&rate)?, plain(&base)?) else { return Ok(None) };
+        let Some(number) = plain(&rate)? else { return Ok(None) };
+        let base = match base {
+            None => None,
+            Some(base) => match plain(&base)? {
+                None => return Ok(None),
+                known => known,
+            },
+        };
         match link.before == link.now {
             true => rates.append(rate)?,
             false => rates.append(link.apply(number, base))?,
