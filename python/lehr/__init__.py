@@ -14,7 +14,7 @@ from importlib import import_module as _import_module
 from ._core import LehrError, SpecError, __version__
 from .schedules import Change, Conversion, Curve, Doubt, Feedback, Phase, Schedule, Verdict, convert, schedule
 
-_FACES = ("torch",)
+_FACES = ("keras", "optax", "optuna", "torch", "transformers")
 
 __all__ = [
     "Change",

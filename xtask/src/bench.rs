@@ -2,12 +2,14 @@
 //!
 //! A benchmark is a file `crates/<crate>/benches/<name>.rs` whose first `//!` line says what it measures. It prints
 //! ratios to a peer that it measures in the same run. A line `//! Python: full` (or `light`) asks for the Python
-//! environment of the tests; the path of its interpreter is then in `LEHR_VENV_PYTHON`.
+//! environment of the tests; the path of its interpreter is then in `LEHR_VENV_PYTHON`. With `, with the package` behind
+//! it, the Python package is built as for users and is on `PYTHONPATH`.
 use std::fs;
 use std::path::Path;
 
 use clap::Args;
 
+use crate::package::{self, Profile};
 use crate::root;
 use crate::step::shown;
 use crate::venv::Kind;
@@ -28,6 +30,7 @@ struct Bench {
     package: String,
     measures: String,
     python: Option<&'static str>,
+    with_package: bool,
 }
 
 /// Lists or runs benchmarks. True if every one that ran has succeeded.
@@ -62,7 +65,11 @@ impl Bench {
             .args(["bench", "--quiet", "--package", &self.package, "--bench", &self.name, "--"])
             .args(arguments);
         if let Some(kind) = self.python {
-            command.env("LEHR_VENV_PYTHON", Kind::from_light(kind == "light").python()?);
+            let python = Kind::from_light(kind == "light").python()?;
+            if self.with_package {
+                command.env("PYTHONPATH", package::install(&python, Profile::Release)?);
+            }
+            command.env("LEHR_VENV_PYTHON", python);
         }
         let status = command.status().map_err(|why| format!("cannot start `{}`: {why}", shown(&command)))?;
         Ok(status.success())
@@ -99,12 +106,14 @@ fn package(manifest: &str) -> Option<String> {
 fn describe(name: String, package: String, source: &str) -> Bench {
     let mut lines = source.lines().map_while(|line| line.strip_prefix("//!")).fuse().map(str::trim);
     let measures = lines.next().unwrap_or("(its file does not say what it measures)").to_owned();
-    let python = lines.find_map(|line| match line.strip_prefix("Python: ")?.trim_end_matches('.') {
-        "full" => Some("full"),
-        "light" => Some("light"),
-        _ => None,
-    });
-    Bench { name, package, measures, python }
+    let wanted = lines.find_map(|line| line.strip_prefix("Python: ")).unwrap_or_default();
+    let wanted = wanted.trim_end_matches('.');
+    let (kind, with_package) = match wanted.strip_suffix(", with the package") {
+        Some(kind) => (kind, true),
+        None => (wanted, false),
+    };
+    let python = ["full", "light"].into_iter().find(|known| *known == kind);
+    Bench { name, package, measures, python, with_package }
 }
 
 #[cfg(test)]
@@ -116,6 +125,8 @@ mod tests {
         let bench =
             describe("fill".into(), "x".into(), "//! fill against NumPy\n//!\n//! Python: light\nuse std;\n");
         assert_eq!((bench.measures.as_str(), bench.python), ("fill against NumPy", Some("light")));
+        let with = describe("x".into(), "x".into(), "//! words\n//! Python: full, with the package\n");
+        assert_eq!((with.python, with.with_package, bench.with_package), (Some("full"), true, false));
         let bare = describe("fill".into(), "x".into(), "use std;\n//! Python: light\n");
         assert_eq!(bare.python, None);
         assert_eq!(package("[package]\nname = \"lehr-x\"\n").as_deref(), Some("lehr-x"));

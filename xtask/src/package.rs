@@ -32,11 +32,7 @@ pub fn install(python: &Path, profile: Profile) -> Result<PathBuf, Lack> {
     let tools = Kind::Wheel.python()?;
     let folder = root::target()?.join("python").join(profile.name());
     let (wheels, site) = (folder.join("wheels"), folder.join("site"));
-    for old in [&wheels, &site] {
-        if old.exists() {
-            fs::remove_dir_all(old).map_err(|why| format!("cannot remove {}: {why}", old.display()))?;
-        }
-    }
+    remove(&wheels)?;
     let mut maturin = Command::new(&tools);
     maturin.args(["-m", "maturin", "build", "--quiet", "--profile", profile.name(), "--out"]).arg(&wheels);
     maturin.arg("--interpreter").arg(python).current_dir(root::repository().join("python"));
@@ -49,11 +45,20 @@ pub fn install(python: &Path, profile: Profile) -> Result<PathBuf, Lack> {
         .ok_or_else(|| format!("there is no wheel in {}", wheels.display()))?;
     let size = fs::metadata(&wheel).map_or(0, |wheel| wheel.len());
     println!("{}: {:.1} MB", wheel.display(), size as f64 / 1e6);
+    // What was installed before serves until here.
+    remove(&site)?;
     let mut pip = Command::new(python);
     pip.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--quiet", "--no-deps"]);
     pip.arg("--target").arg(&site).arg(&wheel);
     run(&mut pip)?;
     Ok(site)
+}
+
+fn remove(folder: &Path) -> Result<(), String> {
+    match fs::remove_dir_all(folder) {
+        Err(why) if folder.exists() => Err(format!("cannot remove {}: {why}", folder.display())),
+        _ => Ok(()),
+    }
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

@@ -6,6 +6,7 @@ mod error;
 mod feedback;
 mod program;
 mod schedule;
+mod search;
 mod torch;
 
 use pyo3::prelude::*;
@@ -18,5 +19,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     schedule::add(module)?;
     feedback::add(module)?;
     program::add(module)?;
+    search::add(module)?;
     torch::add(module)
 }
