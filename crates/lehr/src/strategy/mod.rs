@@ -28,6 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod annealed;
 mod error;
 mod goal;
 mod names;
@@ -35,6 +36,7 @@ mod record;
 mod result;
 mod sampled;
 
+pub use annealed::Annealed;
 pub use error::StrategyError;
 pub use goal::{Abilities, Goal};
 pub use names::{NAMES, by_name};

@@ -3,10 +3,10 @@
 use lehr_search::sampler::{Auto, CmaEs, GaussianProcess, Grid, Random, Sobol, Tpe};
 use lehr_search::{History, Params, Pruner, Sampler, SearchError, Space, Stream};
 
-use super::{Sampled, Strategy, StrategyError};
+use super::{Annealed, Sampled, Strategy, StrategyError};
 
 /// The names that [`by_name`] knows.
-pub const NAMES: [&str; 7] = ["auto", "gp", "tpe", "cmaes", "random", "sobol", "grid"];
+pub const NAMES: [&str; 8] = ["annealed", "auto", "gp", "tpe", "cmaes", "random", "sobol", "grid"];
 
 /// The strategy of a name, with a pruner for those that take one.
 ///
@@ -14,6 +14,7 @@ pub const NAMES: [&str; 7] = ["auto", "gp", "tpe", "cmaes", "random", "sobol", "
 /// [`StrategyError::Unknown`].
 pub fn by_name(name: &str, pruner: Option<Box<dyn Pruner>>) -> Result<Box<dyn Strategy>, StrategyError> {
     let sampler: Box<dyn Sampler> = match name {
+        "annealed" => return Ok(Box::new(Annealed::default())),
         "auto" => Box::new(Auto::default()),
         "gp" => Box::new(GaussianProcess::default()),
         "tpe" => Box::new(Tpe::default()),

@@ -13,6 +13,7 @@ pub use analysis::{
     Analysis, Best, Divergence, Edge, Interval, OVERSHOOT, Overshoot, ScheduleReport, analyse,
 };
 pub(crate) use noise::{deviation, half_width, median};
+pub(crate) use recommend::simplicity;
 pub use recommend::{Comparison, Reason, Recommendation};
 pub use smooth::{Smooth, smooth};
 pub use table::{Group, Row, Sweep, SweepError};

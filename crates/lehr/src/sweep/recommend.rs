@@ -56,7 +56,7 @@ pub struct Recommendation {
 }
 
 /// How simple a schedule is, the lower the simpler: `constant` before everything, then by the number of words.
-fn simplicity(schedule: &str) -> usize {
+pub(crate) fn simplicity(schedule: &str) -> usize {
     match schedule.trim() {
         "constant" => 0,
         other => other.split_whitespace().count(),

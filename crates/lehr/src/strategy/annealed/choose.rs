@@ -1,0 +1,182 @@
+//! The next run: where the expected loss at the target falls most per update paid.
+
+use lehr_search::Stream;
+
+use super::model::{DRAWS, Draw, Expected, Features, Model, log_likelihood};
+use super::question::{Point, Seen};
+
+/// Rates that are looked at for the answer, per place.
+const GRID: usize = 25;
+/// Outcomes that are imagined for each possible run.
+const OUTCOMES: usize = 10;
+
+/// What could be answered, and what each draw expects of it at the target.
+pub(super) struct Answers {
+    /// Place and log₂ rate of each possible answer.
+    pub at: Vec<(usize, f64)>,
+    /// Expected loss of each answer (outer) under each draw (inner).
+    losses: Vec<Vec<f64>>,
+    /// Mean over draws of each answer's expected loss.
+    pub means: Vec<f64>,
+    /// The answer with the lowest mean.
+    pub best: usize,
+    /// Mean over draws of the lowest loss that the draw knows of.
+    floor: f64,
+}
+
+/// A run that could be made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Option_ {
+    pub place: usize,
+    pub x: f64,
+    pub tau: f64,
+    pub horizon: u64,
+    /// The trial, if it is one of the record.
+    pub trial: Option<usize>,
+    /// Updates to be paid.
+    pub cost: f64,
+}
+
+impl Answers {
+    /// The answers at these places, within `low..high`.
+    pub fn new(model: &Model, features: &[Features], places: &[usize], low: f64, high: f64) -> Self {
+        let mut at = Vec::new();
+        for &place in places {
+            let mut bests: Vec<f64> =
+                model.draws.iter().map(|d| model.best(d, &features[place], 0.0).clamp(low, high)).collect();
+            bests.sort_by(f64::total_cmp);
+            let (a, b) = (bests[bests.len() / 50], bests[bests.len() - 1 - bests.len() / 50]);
+            let spare = 0.1 * (b - a) + 0.1;
+            let (a, b) = ((a - spare).max(low), (b + spare).min(high));
+            at.extend((0..GRID).map(|i| (place, a + (b - a) * i as f64 / (GRID - 1) as f64)));
+        }
+        let loss = |draw: &Draw, place: usize, x: f64| model.expect(draw, &features[place], x, 0.0).mean();
+        let losses: Vec<Vec<f64>> =
+            at.iter().map(|&(place, x)| model.draws.iter().map(|d| loss(d, place, x)).collect()).collect();
+        let count = model.draws.len() as f64;
+        let means: Vec<f64> = losses.iter().map(|of| of.iter().sum::<f64>() / count).collect();
+        let best = (0..means.len()).min_by(|&a, &b| means[a].total_cmp(&means[b])).unwrap_or(0);
+        let lowest = |j: usize| losses.iter().map(|of| of[j]).fold(f64::INFINITY, f64::min);
+        let floor = (0..model.draws.len()).map(lowest).sum::<f64>() / count;
+        Self { at, losses, means, best, floor }
+    }
+
+    /// By how much the answer is expected to be worse than the best one that exists.
+    pub fn regret(&self) -> f64 {
+        self.means[self.best] - self.floor
+    }
+
+    /// The best answer under ln weights of the draws, its loss, and the loss of another one.
+    fn best_and(&self, weights: &[f64], other: usize) -> (usize, f64, f64) {
+        let top = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = weights.iter().map(|w| (w - top).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        let mean = |of: &Vec<f64>| of.iter().zip(&weights).map(|(l, w)| l * w).sum::<f64>() / sum;
+        let (best, loss) = self
+            .losses
+            .iter()
+            .map(mean)
+            .enumerate()
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .unwrap_or((0, f64::INFINITY));
+        (best, loss, self.losses.get(other).map_or(loss, mean))
+    }
+
+    fn best_under(&self, weights: &[f64]) -> (usize, f64) {
+        let (best, loss, _) = self.best_and(weights, 0);
+        (best, loss)
+    }
+
+    /// The expected loss of an answer under each draw.
+    pub fn draws(&self, answer: usize) -> &[f64] {
+        &self.losses[answer]
+    }
+
+}
+
+/// Imagined truths, and what runs under way would tell in each: the same for all runs that are weighed against each other.
+pub(super) struct Imagined {
+    worlds: Vec<World>,
+}
+
+struct World {
+    /// The draw that is taken for the truth.
+    truth: usize,
+    /// Chances that decide a run's end in it.
+    chance: f64,
+    normal: f64,
+    /// ln weights of the draws after the runs under way have ended; the truth does not vote for itself.
+    before: Vec<f64>,
+    /// The answer that would be given then.
+    answer: usize,
+}
+
+impl Imagined {
+    /// Imagines, with the runs of `open` under way.
+    pub fn new(
+        model: &Model,
+        features: &[Features],
+        answers: &Answers,
+        open: &[Point],
+        stream: &mut Stream,
+    ) -> Self {
+        let count = model.draws.len();
+        let world = |k: usize| {
+            // Each truth is drawn from another part of the posterior.
+            let truth = ((k * count + stream.below(count)) / OUTCOMES).min(count - 1);
+            let mut before = vec![0.0; count];
+            before[truth] = f64::NEG_INFINITY;
+            for run in open {
+                let expected = expected(model, &features[run.place], run.x, run.tau);
+                weigh(&mut before, &expected, truth, stream.uniform(), stream.normal());
+            }
+            let answer = answers.best_under(&before).0;
+            World { truth, chance: stream.uniform(), normal: stream.normal(), before, answer }
+        };
+        Self { worlds: (0..OUTCOMES).map(world).collect() }
+    }
+
+    /// By how much knowing the end of a run is expected to lower the loss of the answer.
+    pub fn value(&self, model: &Model, features: &[Features], answers: &Answers, run: &Option_) -> f64 {
+        let expected = expected(model, &features[run.place], run.x, run.tau);
+        let gain = |world: &World| {
+            let mut after = world.before.clone();
+            weigh(&mut after, &expected, world.truth, world.chance, world.normal);
+            let (_, best, given) = answers.best_and(&after, world.answer);
+            given - best
+        };
+        self.worlds.iter().map(gain).sum::<f64>() / OUTCOMES as f64
+    }
+}
+
+fn expected(model: &Model, features: &Features, x: f64, tau: f64) -> Vec<Expected> {
+    model.draws.iter().map(|draw| model.expect(draw, features, x, tau)).collect()
+}
+
+/// Adds to ln weights what a run's end tells, which is as the truth has it.
+fn weigh(weights: &mut [f64], expected: &[Expected], truth: usize, chance: f64, normal: f64) {
+    let of = expected[truth];
+    let seen = match chance < of.wrecked {
+        true => Seen::Diverged,
+        false => Seen::Loss(of.loss + of.noise * normal),
+    };
+    for (weight, expected) in weights.iter_mut().zip(expected) {
+        *weight += log_likelihood(seen, 0.0, 1.0, expected);
+    }
+}
+
+/// Rates worth a run at a horizon: spread over where the draws see the best one, and beside it.
+pub(super) fn rates(model: &Model, features: &Features, tau: f64, low: f64, high: f64) -> Vec<f64> {
+    let mut bests: Vec<f64> = model.draws.iter().map(|d| model.best(d, features, tau)).collect();
+    bests.sort_by(f64::total_cmp);
+    let quantile = |share: f64| bests[((bests.len() - 1) as f64 * share) as usize];
+    let middle = quantile(0.5);
+    let mut found: Vec<f64> = [0.05, 0.25, 0.5, 0.75, 0.95].into_iter().map(quantile).collect();
+    found.extend([-2.0, -1.3, -0.7, 0.7, 1.3, 2.0].map(|d| middle + d));
+    found.iter_mut().for_each(|x| *x = x.clamp(low, high));
+    found.sort_by(f64::total_cmp);
+    found.dedup_by(|a, b| (*a - *b).abs() < 0.15);
+    found
+}
+
+const _: () = assert!(DRAWS >= 10 * OUTCOMES);

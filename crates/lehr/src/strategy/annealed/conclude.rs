@@ -1,0 +1,276 @@
+//! The recommendation.
+
+use lehr_search::Params;
+use lehr_theory::{Ratio, Rates, Robustness};
+
+use super::Search;
+use super::choose::Answers;
+use super::question::{Point, Seen};
+use crate::strategy::{Estimate, Goal, Range, Recommendation, Record, Spent, StrategyError};
+use crate::sweep::simplicity;
+
+/// The level of the intervals.
+const CONFIDENCE: f64 = 0.9;
+/// The factors at which R(ρ) is given.
+const FACTORS: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
+/// Losses that differ by less, relative to their size, do not vary.
+const NO_VARIATION: f64 = 1e-8;
+
+/// What there is to say before a run is complete.
+pub(super) fn nothing(goal: &Goal, record: &Record) -> Recommendation {
+    let diverged = record.runs.iter().filter(|run| run.state.is_diverged()).count();
+    let advice = match (record.runs.len(), diverged) {
+        (0, _) => "Nothing can be recommended: nothing was run.".to_owned(),
+        (_, 0) => "Nothing can be recommended: no run came to its end.".to_owned(),
+        (_, n) => format!(
+            "Nothing can be recommended: {n} runs diverged and none came to its end. Give '{}' a lower range.",
+            goal.rate
+        ),
+    };
+    Recommendation {
+        strategy: "annealed".into(),
+        params: None,
+        schedule: None,
+        rate: None,
+        loss: None,
+        safe: None,
+        confidence: CONFIDENCE,
+        noise: None,
+        robustness: Vec::new(),
+        spent: Spent::of(goal, record),
+        grid_full_runs: None,
+        state: "no run is complete".into(),
+        doubts: Vec::new(),
+        advice,
+    }
+}
+
+/// What the posterior says.
+pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommendation, StrategyError> {
+    let (question, model) = (&search.question, &search.model);
+    let goal = question.goal;
+    let (answer, simpler) = choice(search)?;
+    let (place, x) = search.answers.at[answer];
+    let x = rounded(x).clamp(question.low, question.high);
+    let params = question.params(place, x);
+    let features = &search.features[place];
+    let sign = if goal.direction == lehr_search::Direction::Minimize { 1.0 } else { -1.0 };
+    let tried: Vec<&Point> = question.points.iter().filter(|p| p.seen != Seen::Open).collect();
+    let bests: Vec<f64> =
+        model.draws.iter().map(|d| model.best(d, features, 0.0).clamp(question.low, question.high)).collect();
+    let rate = Estimate { value: x.exp2(), interval: Some(rate_range(question.low, question.high, bests)) };
+    let losses: Vec<f64> = model.draws.iter().map(|d| model.expect(d, features, x, 0.0).mean()).collect();
+    let value = model.loss(losses.iter().sum::<f64>() / losses.len() as f64);
+    let (a, b) = interval(losses);
+    let (a, b) = (sign * model.loss(a), sign * model.loss(b));
+    let loss_range = Range { low: a.min(b), high: a.max(b), open_low: false, open_high: false };
+    let mut doubts = doubts(search, place, x, &tried);
+    let finished = search.finished();
+    let flat = model.scale <= NO_VARIATION * model.zero.abs().max(f64::MIN_POSITIVE) && tried.len() > 2;
+    if flat {
+        doubts.insert(0, "the runs do not differ: the loss does not depend on what was varied, or not visibly".into());
+    }
+    if finished.is_none() {
+        doubts.push(format!(
+            "the search is not finished: the expected regret is {:.1e}",
+            search.answers.regret() * model.scale
+        ));
+    }
+    let supported = !flat;
+    let spec = goal.spec(&params)?;
+    let advice = match supported {
+        false => "Nothing can be recommended: the runs do not differ.".to_owned(),
+        true => advice(goal, &params, spec.as_deref(), &rate, simpler.as_deref()),
+    };
+    let robustness = robustness(goal, &params)?;
+    Ok(Recommendation {
+        strategy: "annealed".into(),
+        schedule: spec.filter(|_| supported),
+        params: Some(params).filter(|_| supported),
+        rate: Some(rate).filter(|_| supported),
+        loss: Some(Estimate { value: sign * value, interval: Some(loss_range) }),
+        safe: Some(safe(search, place, x, &tried)).filter(|_| supported),
+        confidence: CONFIDENCE,
+        noise: Some(search.noise() * model.scale),
+        robustness,
+        spent: Spent::of(goal, record),
+        grid_full_runs: grid(search),
+        state: finished.map_or("not finished".into(), |reason| format!("stopped: {reason}")),
+        doubts,
+        advice,
+    })
+}
+
+/// The answer to give: the best one, or that of the simplest schedule that cannot be told from it; then also the best one's.
+fn choice(search: &Search<'_>) -> Result<(usize, Option<String>), StrategyError> {
+    let (answers, goal) = (&search.answers, search.question.goal);
+    let best = answers.best;
+    let best_place = answers.at[best].0;
+    let spec = |place: usize| goal.spec(&search.question.places[place].params);
+    let Some(best_spec) = spec(best_place)? else { return Ok((best, None)) };
+    let within = search.tolerance().max(search.noise());
+    let mut chosen = (simplicity(&best_spec), best, None);
+    for &place in search.open.iter().filter(|&&p| p != best_place && tried(search, p)) {
+        let Some(own) = (0..answers.at.len())
+            .filter(|&a| answers.at[a].0 == place)
+            .min_by(|&a, &b| answers.means[a].total_cmp(&answers.means[b]))
+        else {
+            continue;
+        };
+        let Some(spec) = spec(place)? else { continue };
+        let simple = simplicity(&spec);
+        if simple < chosen.0 && answers.means[own] - answers.means[best] <= within && like(answers, own, best) {
+            chosen = (simple, own, Some(best_spec.clone()));
+        }
+    }
+    Ok((chosen.1, chosen.2))
+}
+
+/// Whether a run of the place is complete.
+fn tried(search: &Search<'_>, place: usize) -> bool {
+    search.question.points.iter().any(|p| p.place == place && matches!(p.seen, Seen::Loss(_)))
+}
+
+/// Whether an answer is as good as the best one in a tenth of the draws or more.
+fn like(answers: &Answers, own: usize, best: usize) -> bool {
+    let (a, b) = (answers.draws(own), answers.draws(best));
+    let good = a.iter().zip(b).filter(|(a, b)| a <= b).count();
+    10 * good >= a.len()
+}
+
+/// Two digits are more than a rate is known to.
+fn rounded(x: f64) -> f64 {
+    let rate = x.exp2();
+    let unit = 10f64.powf(rate.log10().floor() - 1.0);
+    ((rate / unit).round() * unit).log2()
+}
+
+/// The central interval of draws.
+fn interval(mut draws: Vec<f64>) -> (f64, f64) {
+    draws.sort_by(f64::total_cmp);
+    let at = |share: f64| draws[((draws.len() - 1) as f64 * share).round() as usize];
+    (at((1.0 - CONFIDENCE) / 2.0), at((1.0 + CONFIDENCE) / 2.0))
+}
+
+fn rate_range(low: f64, high: f64, bests: Vec<f64>) -> Range {
+    let (a, b) = interval(bests);
+    Range { low: a.exp2(), high: b.exp2(), open_low: a <= low + 0.05, open_high: b >= high - 0.05 }
+}
+
+/// The rates around the answer whose expected loss at the target is within the tolerance or the noise of it.
+fn safe(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Range {
+    const STEP: f64 = 0.125;
+    let (model, features) = (&search.model, &search.features[place]);
+    let within = match search.question.goal.tolerance {
+        Some(tolerance) => tolerance / model.scale,
+        None => search.noise(),
+    };
+    let mean = |x: f64| {
+        model.draws.iter().map(|d| model.expect(d, features, x, 0.0).mean()).sum::<f64>()
+            / model.draws.len() as f64
+    };
+    let limit = mean(x) + within;
+    let walk = |side: f64, end: f64| {
+        let mut at = x;
+        while (end - at) * side > 0.0 && mean(at + side * STEP) <= limit {
+            at += side * STEP;
+        }
+        if (at - end) * side > 0.0 { end } else { at }
+    };
+    let (low, high) = (walk(-1.0, search.question.low), walk(1.0, search.question.high));
+    // Rates at shorter horizons speak for lower ones at the target, by the drift.
+    let at_target = |p: &&Point| {
+        let drift = model.draws.iter().map(|d| model.best(d, features, p.tau) - model.best(d, features, 0.0));
+        p.x - drift.sum::<f64>() / model.draws.len() as f64
+    };
+    let lowest = tried.iter().map(at_target).fold(f64::INFINITY, f64::min);
+    let highest = tried.iter().map(at_target).fold(f64::NEG_INFINITY, f64::max);
+    Range { low: low.exp2(), high: high.exp2(), open_low: low < lowest, open_high: high > highest }
+}
+
+/// What speaks against relying on the answer.
+fn doubts(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Vec<String> {
+    let (question, model) = (&search.question, &search.model);
+    let features = &search.features[place];
+    let mut doubts = Vec::new();
+    let edge = |end: &str| {
+        format!("the best rate lies at the {end} end of the range: widen it before you rely on this")
+    };
+    let mut bests: Vec<f64> = model.draws.iter().map(|d| model.best(d, features, 0.0)).collect();
+    bests.sort_by(f64::total_cmp);
+    let middle = bests[bests.len() / 2];
+    if middle >= question.high - 0.1 {
+        doubts.push(edge("upper"));
+    }
+    if middle <= question.low + 0.1 {
+        doubts.push(edge("lower"));
+    }
+    let longest = tried.iter().filter(|p| p.place == place).map(|p| p.tau).fold(f64::NEG_INFINITY, f64::max);
+    if longest < -2.5 {
+        doubts.push(format!(
+            "the longest run had 1/{:.0} of the target horizon: how the best rate falls from there to the target is the \
+             prior's word more than the data's",
+            (-longest).exp2()
+        ));
+    }
+    let near = tried.iter().filter(|p| p.place == place && p.tau == longest);
+    let sides = near.fold((false, false), |(below, above), p| {
+        let best = model.draws.iter().map(|d| model.best(d, features, p.tau)).sum::<f64>() / model.draws.len() as f64;
+        (below || p.x < best, above || p.x > best)
+    });
+    if sides != (true, true) && !question.points.is_empty() {
+        doubts.push("at the longest horizon that was run, rates on one side of the best one only were tried".into());
+    }
+    let wreck = model.draws.iter().map(|d| model.expect(d, features, x, 0.0).wrecked).sum::<f64>()
+        / model.draws.len() as f64;
+    if wreck > 0.02 {
+        doubts.push(format!("a run may diverge at this rate (probability {wreck:.2}): the cliff is near"));
+    }
+    doubts
+}
+
+/// One sentence.
+fn advice(goal: &Goal, params: &Params, spec: Option<&str>, rate: &Estimate, best: Option<&str>) -> String {
+    let digits = |x: f64| format!("{}", lehr_search::Value::Float(rounded(x.log2()).exp2()).to_string().parse::<f64>().map_or(x, |x| (x * 1e12).round() / 1e12));
+    let mut text = match spec {
+        Some(spec) => format!("Use '{spec}' with a peak rate of {}", digits(rate.value)),
+        None => format!("Use a peak rate of {}", digits(rate.value)),
+    };
+    if let Some(range) = rate.interval {
+        text += &format!(" (90 % interval {} to {})", digits(range.low), digits(range.high));
+    }
+    let spec_has = |name: &str| goal.schedule.as_deref().is_some_and(|s| s.contains(&format!("{{{name}}}")));
+    let others: Vec<String> = params
+        .iter()
+        .filter(|(name, _)| *name != goal.rate && !spec_has(name))
+        .filter(|(name, _)| goal.space.get(name).is_some_and(|p| p.fixed.is_none()))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    if !others.is_empty() {
+        text += &format!(", {}", others.join(", "));
+    }
+    text += &format!(" for {} steps.", goal.target.steps);
+    if let Some(best) = best {
+        text += &format!(" '{best}' cannot be told from it and is less simple.");
+    }
+    text
+}
+
+/// R(ρ) of a configuration's schedule at the target.
+fn robustness(goal: &Goal, params: &Params) -> Result<Vec<Ratio>, StrategyError> {
+    let Some(curve) = goal.curve(params, goal.target.steps)? else { return Ok(Vec::new()) };
+    // A schedule that the theory cannot read (too long, all at zero) has no ratio.
+    let Ok(rates) = Rates::of_curve(&curve) else { return Ok(Vec::new()) };
+    let of = Robustness::of(&rates);
+    Ok(FACTORS.iter().filter_map(|&rho| of.at(rho).ok()).collect())
+}
+
+/// Full runs of a grid with a point per octave for every listed setting; `None` where settings cannot be listed.
+fn grid(search: &Search<'_>) -> Option<f64> {
+    let question = &search.question;
+    let settings = match question.has_others() {
+        true => question.choices()?.len(),
+        false => 1,
+    };
+    Some(settings as f64 * ((question.high - question.low).ceil() + 1.0))
+}

@@ -1,0 +1,380 @@
+//! `annealed`: complete short runs as cheap looks, a model of rate and horizon, the next run by expected gain per update.
+//!
+//! 1. *First look*: at the cheapest rung, steps of two to three octaves from the middle of the range (or from the user's
+//!    setting) until the best rate has a worse one on both sides.
+//! 2. *Model*: see [`model`]; all runs of all rungs and settings enter one posterior.
+//! 3. *Choice*: for every possible run (setting, rate, rung) the fall of the expected loss at the target is computed that
+//!    knowing its end would bring (knowledge gradient), divided by what it costs. Where the program can resume, a run that
+//!    continues what another one has trained costs the rest alone.
+//! 4. *Stop*: when the expected regret of the best answer is below the tolerance, or half the noise of one run.
+
+mod bracket;
+mod choose;
+mod conclude;
+mod lean;
+mod model;
+mod question;
+mod rungs;
+
+use lehr_search::pruner::Reason;
+use lehr_search::{Direction, Stream, Verdict};
+
+use super::sampled::budget_spent;
+use super::{Goal, Next, Recommendation, Record, RunPlan, Strategy, StrategyError, Trial};
+use bracket::Look;
+use choose::{Answers, Imagined, Option_};
+use model::{Features, Model};
+use question::{Question, Seen};
+
+/// The strategy for learning rates, see the [module's page](self).
+#[derive(Clone, Debug, Default)]
+pub struct Annealed {}
+
+/// Stops when the expected regret is below this share of the noise of one run, where no tolerance is given.
+const NOISE_SHARE: f64 = 0.5;
+/// What starting a run costs, as a share of the target horizon.
+const START_COST: f64 = 0.004;
+/// Places whose runs are weighed against each other.
+const MOST_PLACES: usize = 8;
+/// New places that are drawn when the other parameters cannot be listed.
+const DRAWN_PLACES: usize = 256;
+
+/// The state of the search after the first look.
+struct Search<'a> {
+    question: Question<'a>,
+    features: Vec<Features>,
+    model: Model,
+    /// Places that could be the answer.
+    open: Vec<usize>,
+    answers: Answers,
+}
+
+impl Strategy for Annealed {
+    fn name(&self) -> &str {
+        "annealed"
+    }
+
+    fn next(&self, goal: &Goal, record: &Record) -> Result<Next, StrategyError> {
+        let mut question = Question::new(goal, record)?;
+        if let Some(next) = first_look(&mut question, record)? {
+            return Ok(next);
+        }
+        let Some(search) = Search::new(question, record)? else { return Ok(hopeless(goal, record)) };
+        search.next(record)
+    }
+
+    fn judge(&self, goal: &Goal, record: &Record, run: usize) -> Result<Verdict, StrategyError> {
+        record.check()?;
+        let run = record.runs.get(run).ok_or_else(|| StrategyError::Record(format!("there is no run {run}")))?;
+        let bad = match goal.direction {
+            Direction::Minimize => f64::INFINITY,
+            Direction::Maximize => f64::NEG_INFINITY,
+        };
+        // A loss that is not annealed yet says nothing against a rate, unless it is lost for good.
+        Ok(match run.reports.last() {
+            None => Verdict { prune: false, reason: Reason::NoReport },
+            Some(&(step, value)) if value.is_nan() || value == bad => {
+                Verdict { prune: true, reason: Reason::NotFinite { step, value } }
+            }
+            Some(&(step, _)) => Verdict { prune: false, reason: Reason::InRange { step } },
+        })
+    }
+
+    fn result(&self, goal: &Goal, record: &Record) -> Result<Recommendation, StrategyError> {
+        let question = Question::new(goal, record)?;
+        match Search::new(question, record)? {
+            Some(search) => conclude::conclude(&search, record),
+            None => Ok(conclude::nothing(goal, record)),
+        }
+    }
+}
+
+/// The first look at one place; `None` once it is over.
+fn first_look(question: &mut Question<'_>, record: &Record) -> Result<Option<Next>, StrategyError> {
+    let goal = question.goal;
+    let middle = (question.low + question.high) / 2.0;
+    let place = match &goal.baseline {
+        Some(baseline) => Some(question.place(baseline)?),
+        None if !question.places.is_empty() => Some(0),
+        None => None,
+    };
+    let place = match place {
+        Some(place) => place,
+        None => {
+            let unit = vec![0.0; question.dimensions()];
+            let unit = match question.choices() {
+                // The first of the listed schedules.
+                Some(all) => all.first().map_or(unit, |first| question.middle(first)),
+                None => vec![0.5; question.dimensions()],
+            };
+            let mut stream = Stream::for_trial(goal.seed, 0);
+            let mut made = question.make(&unit, middle);
+            for _ in 0..10_000 {
+                if made.is_some() {
+                    break;
+                }
+                let unit: Vec<f64> = (0..question.dimensions()).map(|_| stream.uniform()).collect();
+                made = question.make(&unit, middle);
+            }
+            let params = made.ok_or(lehr_search::SearchError::Infeasible { attempts: 10_000 })?;
+            question.place(&params)?
+        }
+    };
+    let start = question.places[place].params.float(&goal.rate).map_or(middle, f64::log2);
+    let start = if goal.baseline.is_some() { start } else { middle };
+    let horizon = question.places[place].shape.rungs[0];
+    let points: Vec<_> =
+        question.points.iter().filter(|p| p.place == place && p.horizon == horizon).collect();
+    match bracket::look(&points, question.low, question.high, start) {
+        Look::At(x) => {
+            let cost = horizon;
+            if let Some(reason) = limit(goal, record, cost, true) {
+                return Ok(Some(Next::Stop { reason }));
+            }
+            let params = match (&goal.baseline, record.params.is_empty()) {
+                (Some(baseline), true) => baseline.clone(),
+                _ => question.params(place, x),
+            };
+            let reason = "first look: a wide step at the cheapest horizon".to_owned();
+            Ok(Some(Next::Run(plan(goal, record, Trial::New(params), horizon, reason)?)))
+        }
+        Look::Wait if record.is_busy() => Ok(Some(Next::Wait)),
+        Look::Wait | Look::Done => Ok(None),
+    }
+}
+
+/// Why nothing more may be started, if that is so.
+fn limit(goal: &Goal, record: &Record, cost: u64, new: bool) -> Option<String> {
+    match goal.max_trials {
+        Some(most) if new && record.params.len() >= most => Some(format!("{most} trials were asked for")),
+        _ => budget_spent(goal, record, cost),
+    }
+}
+
+/// What to do without a single complete run.
+fn hopeless(goal: &Goal, record: &Record) -> Next {
+    if record.is_busy() {
+        return Next::Wait;
+    }
+    let reason = match record.runs.iter().any(|run| run.state.is_diverged()) {
+        true => format!("every run diverged, down to the lowest rate of the range: give '{}' a lower one", goal.rate),
+        false => "no run came to its end".to_owned(),
+    };
+    Next::Stop { reason }
+}
+
+/// The plan of a run. Every run has a seed of its own, so that the noise of the runs is independent; a run that continues
+/// another one has that one's.
+fn plan(
+    goal: &Goal,
+    record: &Record,
+    trial: Trial,
+    horizon: u64,
+    reason: String,
+) -> Result<RunPlan, StrategyError> {
+    let (params, branch) = match &trial {
+        Trial::Known(number) => {
+            (record.params[*number].clone(), rungs::branch(goal, record, *number, horizon)?)
+        }
+        Trial::New(params) => (params.clone(), None),
+    };
+    let fresh = goal.seed.wrapping_add(record.runs.len() as u64);
+    let seed = branch.map_or(fresh, |branch| record.runs[branch.run].seed);
+    let checkpoints = rungs::checkpoints(goal, &params, horizon)?;
+    Ok(RunPlan { trial, horizon, branch, checkpoints, seed, reason })
+}
+
+impl<'a> Search<'a> {
+    /// The posterior of a record; `None` if no run of it is complete.
+    fn new(mut question: Question<'a>, record: &Record) -> Result<Option<Self>, StrategyError> {
+        let seed = question.goal.seed;
+        let known = question.places.len();
+        if !question.points.iter().any(|p| matches!(p.seen, Seen::Loss(_))) {
+            return Ok(None);
+        }
+        add_places(&mut question, record)?;
+        let mut features = Vec::new();
+        for place in &question.places {
+            features.push(Features::new(&place.level, &place.shift, place.shape.lean));
+        }
+        let Some(model) = Model::fit(&question, &features, seed) else { return Ok(None) };
+        let open = best_places(&question, &model, &features, known);
+        let answers = Answers::new(&model, &features, &open, question.low, question.high);
+        Ok(Some(Self { question, features, model, open, answers }))
+    }
+
+    /// The regret that is good enough, in units of the model.
+    fn tolerance(&self) -> f64 {
+        match self.question.goal.tolerance {
+            Some(tolerance) => tolerance / self.model.scale,
+            None => NOISE_SHARE * self.noise(),
+        }
+    }
+
+    /// The noise of one run at the target: the median of the posterior.
+    fn noise(&self) -> f64 {
+        let mut noise: Vec<f64> = self.model.draws.iter().map(|d| self.model.noise(d, 0.0)).collect();
+        noise.sort_by(f64::total_cmp);
+        noise[noise.len() / 2]
+    }
+
+    fn next(&self, record: &Record) -> Result<Next, StrategyError> {
+        let goal = self.question.goal;
+        if let Some(reason) = self.finished() {
+            return Ok(Next::Stop { reason });
+        }
+        let mut stream = Stream::for_trial(goal.seed ^ 0x5eed, record.runs.len() as u64);
+        let mut best: Option<(f64, Option_)> = None;
+        let under_way: Vec<_> =
+            self.question.points.iter().filter(|p| p.seen == Seen::Open).copied().collect();
+        let imagined =
+            Imagined::new(&self.model, &self.features, &self.answers, &under_way, &mut stream);
+        for option in self.options(record)? {
+            let value = imagined.value(&self.model, &self.features, &self.answers, &option);
+            let paid = option.cost + START_COST * goal.target.steps as f64;
+            let gain = value / paid;
+            if best.as_ref().is_none_or(|(most, _)| gain > *most) {
+                best = Some((gain, option));
+            }
+        }
+        let Some((gain, option)) = best else {
+            return Ok(Next::Stop { reason: "nothing is left to try within the budget".into() });
+        };
+        let trial = match option.trial {
+            Some(number) => Trial::Known(number),
+            None => Trial::New(self.question.params(option.place, option.x)),
+        };
+        let reason = format!(
+            "the expected loss at the target falls most per update, by {:.1e}",
+            gain * (option.cost + START_COST * goal.target.steps as f64) * self.model.scale
+        );
+        Ok(Next::Run(plan(goal, record, trial, option.horizon, reason)?))
+    }
+
+    /// Why the search is over, if it is.
+    fn finished(&self) -> Option<String> {
+        let (regret, tolerance) = (self.answers.regret(), self.tolerance());
+        if regret > tolerance {
+            return None;
+        }
+        let against = match self.question.goal.tolerance {
+            Some(tolerance) => format!("the tolerance of {tolerance}"),
+            None => format!("half the noise of one run, {:.1e}", tolerance * self.model.scale),
+        };
+        Some(format!("the expected regret is {:.1e}, below {against}", regret * self.model.scale))
+    }
+
+    /// The runs that could be made next.
+    fn options(&self, record: &Record) -> Result<Vec<Option_>, StrategyError> {
+        let question = &self.question;
+        let goal = question.goal;
+        let mut options = Vec::new();
+        let mut add = |place: usize, x: f64, horizon: u64, trial: Option<usize>| -> Result<(), StrategyError> {
+            let mut cost = horizon;
+            if let Some(trial) = trial {
+                let branch = rungs::branch(goal, record, trial, horizon)?;
+                cost -= branch.map_or(0, |branch| branch.step);
+            }
+            if limit(goal, record, cost, trial.is_none()).is_none() {
+                let tau = (horizon as f64 / goal.target.steps as f64).log2();
+                options.push(Option_ { place, x, tau, horizon, trial, cost: cost as f64 });
+            }
+            Ok(())
+        };
+        for &place in &self.open {
+            for &horizon in &question.places[place].shape.rungs {
+                let tau = (horizon as f64 / goal.target.steps as f64).log2();
+                let rates =
+                    choose::rates(&self.model, &self.features[place], tau, question.low, question.high);
+                let (first, last) = (rates[0], rates[rates.len() - 1]);
+                for x in rates {
+                    add(place, x, horizon, None)?;
+                }
+                let mut tried: Vec<usize> = Vec::new();
+                for point in question.points.iter().filter(|p| p.place == place) {
+                    let useful = point.x >= first && point.x <= last && point.seen != Seen::Diverged;
+                    if useful && !tried.contains(&point.trial) {
+                        tried.push(point.trial);
+                        add(place, point.x, horizon, Some(point.trial))?;
+                    }
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Adds places that could be tried: all, where they can be listed, else some drawn at random.
+fn add_places(question: &mut Question<'_>, record: &Record) -> Result<(), StrategyError> {
+    if !question.has_others() {
+        return Ok(());
+    }
+    let middle = (question.low + question.high) / 2.0;
+    let units: Vec<Vec<f64>> = match question.choices() {
+        Some(all) => all.iter().map(|digits| question.middle(digits)).collect(),
+        None => {
+            let mut stream = Stream::for_trial(question.goal.seed ^ 0x91ace, record.runs.len() as u64);
+            let around: Vec<Vec<f64>> = (0..question.places.len()).map(|p| question.unit(p)).collect();
+            (0..DRAWN_PLACES)
+                .map(|k| match around.get(stream.below(around.len())) {
+                    Some(centre) if k % 2 == 0 => {
+                        centre.iter().map(|u| (u + 0.15 * stream.normal()).clamp(0.0, 1.0)).collect()
+                    }
+                    _ => (0..question.dimensions()).map(|_| stream.uniform()).collect(),
+                })
+                .collect()
+        }
+    };
+    for unit in units {
+        if let Some(params) = question.make(&unit, middle) {
+            question.place(&params)?;
+        }
+    }
+    Ok(())
+}
+
+/// The places that are most often the best one among the draws, and those that were tried most among them.
+fn best_places(question: &Question<'_>, model: &Model, features: &[Features], known: usize) -> Vec<usize> {
+    if question.places.len() == 1 {
+        return vec![0];
+    }
+    let mut wins = vec![0.0f64; question.places.len()];
+    for draw in &model.draws {
+        let loss = |place: usize| {
+            let x = model.best(draw, &features[place], 0.0).clamp(question.low, question.high);
+            model.expect(draw, &features[place], x, 0.0).mean()
+        };
+        let losses: Vec<f64> = (0..question.places.len()).map(loss).collect();
+        if let Some(best) = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])) {
+            wins[best] += 1.0;
+        }
+        // Among places that were tried the best one counts, too: an answer may be one of them.
+        if let Some(best) = (0..known).min_by(|&a, &b| losses[a].total_cmp(&losses[b])) {
+            wins[best] += 0.5;
+        }
+    }
+    let mut order: Vec<usize> = (0..wins.len()).filter(|&p| wins[p] > 0.0).collect();
+    order.sort_by(|&a, &b| wins[b].total_cmp(&wins[a]).then(a.cmp(&b)));
+    order.truncate(MOST_PLACES);
+    order
+}
+
+#[cfg(test)]
+mod debug {
+    use super::*;
+    use crate::strategy::{RunState};
+    use lehr_schedule::Horizon;
+    #[test]
+    fn look() {
+        let goal = Goal::new("lr=log 1e-5..1".parse().unwrap(), Horizon::steps(1600)).schedule("linear");
+        let mut record = Record::default();
+        for (x, y) in [(0.00316, 0.39), (0.0316, 0.36), (0.3, 0.49)] {
+            let run = record.start(&RunPlan { trial: Trial::New([("lr", x)].into_iter().collect()), horizon: 50, branch: None, checkpoints: vec![], seed: 0, reason: String::new() });
+            record.finish(run, RunState::Complete(y));
+        }
+        let q = Question::new(&goal, &record).unwrap();
+        let s = Search::new(q, &record).unwrap().unwrap();
+        println!("zero {} scale {}", s.model.zero, s.model.scale);
+        for d in s.model.draws.iter().step_by(20) { println!("{:?} -> {}", d, s.model.best(d, &s.features[0], 0.0)); }
+    }
+}

@@ -1,0 +1,263 @@
+//! The record as the model reads it: places, points, units.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use lehr_search::space::{Domain, Scale};
+use lehr_search::{Params, Space};
+
+use super::{lean, rungs};
+use crate::strategy::{Goal, Record, RunState, StrategyError};
+
+/// A setting of everything but the rate.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// Its parameters; the rate in them is that of the trial that brought it up.
+    pub params: Params,
+    /// What the level depends on.
+    pub level: Vec<f64>,
+    /// What the best rate depends on.
+    pub shift: Vec<f64>,
+    /// What its schedule says.
+    pub shape: Rc<Shape>,
+}
+
+/// What a schedule says before anything is run.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// Horizons at which it may be run, rising, the target last.
+    pub rungs: Vec<u64>,
+    /// By how many octaves the theory moves its best rate, from where `linear` has it.
+    pub lean: f64,
+}
+
+/// What a run gave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Seen {
+    /// Its loss, small is good.
+    Loss(f64),
+    /// It diverged.
+    Diverged,
+    /// It is under way.
+    Open,
+}
+
+/// A run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Point {
+    /// Which place.
+    pub place: usize,
+    /// Which trial.
+    pub trial: usize,
+    /// log₂ of the rate.
+    pub x: f64,
+    /// log₂ of horizon over target.
+    pub tau: f64,
+    /// The horizon.
+    pub horizon: u64,
+    /// What came of it.
+    pub seen: Seen,
+}
+
+/// The goal and the record in the terms of this strategy.
+pub(super) struct Question<'a> {
+    pub goal: &'a Goal,
+    /// log₂ of the lowest and the highest rate.
+    pub low: f64,
+    pub high: f64,
+    pub places: Vec<Place>,
+    pub points: Vec<Point>,
+    /// Places of the free parameters other than the rate in the space.
+    others: Vec<usize>,
+    shapes: HashMap<Option<String>, Rc<Shape>>,
+}
+
+impl<'a> Question<'a> {
+    pub fn new(goal: &'a Goal, record: &Record) -> Result<Self, StrategyError> {
+        goal.check()?;
+        record.check()?;
+        let (low, high) = limits(goal)?;
+        let others: Vec<usize> =
+            goal.space.free().into_iter().filter(|&i| *goal.space.parameters()[i].name != *goal.rate).collect();
+        let mut question = Self { goal, low, high, places: Vec::new(), points: Vec::new(), others, shapes: HashMap::new() };
+        let mut of_trial = Vec::new();
+        for params in &record.params {
+            of_trial.push(question.place(params)?);
+        }
+        for run in &record.runs {
+            let rate = record.params[run.trial].float(&goal.rate).unwrap_or(f64::NAN);
+            let sign = match goal.direction {
+                lehr_search::Direction::Minimize => 1.0,
+                lehr_search::Direction::Maximize => -1.0,
+            };
+            let seen = match run.state {
+                RunState::Complete(value) if value.is_finite() => Seen::Loss(sign * value),
+                // Without end in the good direction is no better than without end in the bad one.
+                RunState::Complete(_) | RunState::Diverged { .. } => Seen::Diverged,
+                RunState::Running | RunState::Paused => Seen::Open,
+                RunState::Pruned | RunState::Failed => continue,
+            };
+            if run.horizon == 0 {
+                continue;
+            }
+            let tau = (run.horizon as f64 / goal.target.steps as f64).log2();
+            let place = of_trial[run.trial];
+            question.points.push(Point { place, trial: run.trial, x: rate.log2(), tau, horizon: run.horizon, seen });
+        }
+        Ok(question)
+    }
+
+    /// The number of the place of some parameters; a new one is added.
+    pub fn place(&mut self, params: &Params) -> Result<usize, StrategyError> {
+        let rate = params.float(&self.goal.rate).filter(|rate| *rate > 0.0 && rate.is_finite());
+        if rate.is_none() {
+            let name = &self.goal.rate;
+            return Err(StrategyError::Record(format!("a trial has no rate '{name}' above 0: {params}")));
+        }
+        let mut key = params.clone();
+        key.set(self.goal.rate.as_str(), 1.0);
+        let same = |place: &Place| {
+            let mut other = place.params.clone();
+            other.set(self.goal.rate.as_str(), 1.0);
+            other == key
+        };
+        if let Some(found) = self.places.iter().position(same) {
+            return Ok(found);
+        }
+        let (level, shift) = features(&self.goal.space, &self.others, params);
+        let spec = self.goal.spec(params)?;
+        let shape = match self.shapes.get(&spec) {
+            Some(shape) => Rc::clone(shape),
+            None => {
+                let shape =
+                    Shape { rungs: rungs::rungs(self.goal, params)?, lean: lean::lean(self.goal, params)? };
+                let shape = Rc::new(shape);
+                self.shapes.insert(spec, Rc::clone(&shape));
+                shape
+            }
+        };
+        self.places.push(Place { params: params.clone(), level, shift, shape });
+        Ok(self.places.len() - 1)
+    }
+
+    /// The parameters of a place with another rate, as the space rounds it.
+    pub fn params(&self, place: usize, x: f64) -> Params {
+        let mut params = self.places[place].params.clone();
+        params.set(self.goal.rate.as_str(), x.clamp(self.low, self.high).exp2());
+        params
+    }
+
+    /// Whether anything but the rate is searched.
+    pub fn has_others(&self) -> bool {
+        !self.others.is_empty()
+    }
+
+    /// Whether every other parameter is a choice out of a list, so that all places can be listed.
+    pub fn choices(&self) -> Option<Vec<Vec<u64>>> {
+        let levels = |&i: &usize| match &self.goal.space.parameters()[i].domain {
+            Domain::Categorical { choices } | Domain::Ordinal { choices } => Some(choices.len() as u64),
+            _ => None,
+        };
+        let counts: Vec<u64> = self.others.iter().map(levels).collect::<Option<_>>()?;
+        let total = counts.iter().try_fold(1u64, |product, n| product.checked_mul(*n))?;
+        if total > 64 {
+            return None;
+        }
+        let digits = |mut number: u64| {
+            counts
+                .iter()
+                .map(|n| {
+                    let digit = number % n;
+                    number /= n;
+                    digit
+                })
+                .collect()
+        };
+        Some((0..total).map(digits).collect())
+    }
+
+    /// Parameters from one number in [0, 1] for each other parameter; `None` where constraints forbid them.
+    pub fn make(&self, unit: &[f64], x: f64) -> Option<Params> {
+        let space = &self.goal.space;
+        let mut whole = vec![0.5; space.len()];
+        for (&place, &u) in self.others.iter().zip(unit) {
+            whole[place] = u;
+        }
+        let raw = space.from_unit(&whole);
+        if !space.allows(&raw) {
+            return None;
+        }
+        let mut params = space.params(&raw);
+        params.set(self.goal.rate.as_str(), x.clamp(self.low, self.high).exp2());
+        Some(params)
+    }
+
+    /// Number of other parameters.
+    pub fn dimensions(&self) -> usize {
+        self.others.len()
+    }
+
+    /// The number in [0, 1] of each other parameter at a place (½ where it is inactive).
+    pub fn unit(&self, place: usize) -> Vec<f64> {
+        let space = &self.goal.space;
+        match space.raw(&self.places[place].params) {
+            Ok(raw) => {
+                let unit = space.to_unit(&raw);
+                self.others.iter().map(|&i| if unit[i].is_nan() { 0.5 } else { unit[i] }).collect()
+            }
+            Err(_) => vec![0.5; self.others.len()],
+        }
+    }
+
+    /// The middle of a choice's share of [0, 1].
+    pub fn middle(&self, digits: &[u64]) -> Vec<f64> {
+        let levels = |i: usize| self.goal.space.parameters()[i].domain.levels().unwrap_or(1) as f64;
+        self.others.iter().zip(digits).map(|(&i, &digit)| (digit as f64 + 0.5) / levels(i)).collect()
+    }
+}
+
+/// log₂ of the range of rates.
+fn limits(goal: &Goal) -> Result<(f64, f64), StrategyError> {
+    let wrong = |problem: String| StrategyError::Goal(problem);
+    let name = &goal.rate;
+    let parameter = goal.space.get(name).ok_or_else(|| {
+        wrong(format!("the strategy 'annealed' searches a rate, and the space has no '{name}'; add {name}=log LOW..HIGH"))
+    })?;
+    match parameter.domain {
+        Domain::Float { low, high, scale: Scale::Log, step: None } if parameter.fixed.is_none() => {
+            Ok((low.log2(), high.log2()))
+        }
+        _ => Err(wrong(format!(
+            "the strategy 'annealed' needs the rate on a logarithmic scale: write {name}=log LOW..HIGH, not {parameter}"
+        ))),
+    }
+}
+
+/// What level and best rate may depend on: a line and a bow in each number, products of two, one weight for each choice.
+fn features(space: &Space, others: &[usize], params: &Params) -> (Vec<f64>, Vec<f64>) {
+    let Ok(raw) = space.raw(params) else { return (Vec::new(), Vec::new()) };
+    let unit = space.to_unit(&raw);
+    let (mut lines, mut bows, mut choices) = (Vec::new(), Vec::new(), Vec::new());
+    for &i in others {
+        match &space.parameters()[i].domain {
+            Domain::Categorical { choices: all } => {
+                let chosen = if raw[i].is_nan() { usize::MAX } else { raw[i] as usize };
+                choices.extend((0..all.len()).map(|k| f64::from(u8::from(k == chosen))));
+            }
+            _ => {
+                let line = if unit[i].is_nan() { 0.0 } else { 2.0 * unit[i] - 1.0 };
+                bows.push(if unit[i].is_nan() { 0.0 } else { line * line - 1.0 / 3.0 });
+                lines.push(line);
+            }
+        }
+    }
+    let mut level = choices.clone();
+    level.extend(&lines);
+    level.extend(&bows);
+    for i in 0..lines.len() {
+        level.extend((0..i).map(|j| 0.7 * lines[i] * lines[j]));
+    }
+    let mut shift = choices;
+    shift.extend(lines);
+    (level, shift)
+}
