@@ -26,8 +26,8 @@ pub struct Bench {
 /// Names of the tasks, their models, optimisers, batches, horizons, ranges of rates.
 const TASKS: [(&str, &str, &str, &str, usize, u64, &str); 4] = [
     ("a9a-sgd", "a9a", "logistic", "sgd", 16, 2000, "1e-3..100"),
-    ("wine-momentum", "wine", "mlp:32", "momentum", 8, 2000, "1e-4..10"),
-    ("a9a-adamw", "a9a", "mlp:16", "adamw", 32, 1600, "1e-5..1"),
+    ("a9a-momentum", "a9a", "mlp:16", "momentum", 16, 1600, "1e-4..10"),
+    ("a9a-adamw", "a9a", "mlp:16", "adamw", 16, 1600, "1e-5..1"),
     ("wine-softmax", "wine", "softmax", "momentum", 8, 2000, "1e-4..10"),
 ];
 
@@ -80,7 +80,14 @@ impl Bench {
     }
 
     /// Trains lanes of one seed to a horizon.
-    pub fn train(&self, spec: &str, rates: &[f64], steps: u64, seed: u64, every: Option<u64>) -> Result<Vec<Curve>> {
+    pub fn train(
+        &self,
+        spec: &str,
+        rates: &[f64],
+        steps: u64,
+        seed: u64,
+        every: Option<u64>,
+    ) -> Result<Vec<Curve>> {
         let plan = TrainPlan { steps, evaluate_every: every, ..self.plan.clone() };
         let horizon = Horizon::steps(steps).with_steps_per_epoch(plan.steps_per_epoch(&self.task) as f64);
         let schedule: Schedule = spec.parse().map_err(|e| format!("{e}"))?;
@@ -113,7 +120,9 @@ impl Cache {
         if let Ok(file) = File::open(path) {
             for line in BufReader::new(file).lines().map_while(std::result::Result::ok) {
                 // A line that a crash has torn is trained again.
-                let Some((key, curve)) = line.split_once('\t').and_then(|(k, c)| Some((k, read(c)?))) else { continue };
+                let Some((key, curve)) = line.split_once('\t').and_then(|(k, c)| Some((k, read(c)?))) else {
+                    continue;
+                };
                 known.insert(key.to_owned(), curve);
             }
         }
@@ -123,7 +132,15 @@ impl Cache {
     }
 
     /// One run, from the cache or trained now.
-    pub fn run(&self, bench: &Bench, spec: &str, rate: f64, steps: u64, seed: u64, every: Option<u64>) -> Result<Curve> {
+    pub fn run(
+        &self,
+        bench: &Bench,
+        spec: &str,
+        rate: f64,
+        steps: u64,
+        seed: u64,
+        every: Option<u64>,
+    ) -> Result<Curve> {
         let key = format!("{} {spec} {rate:?} {steps} {seed} {every:?}", bench.name);
         if let Some(curve) = self.known.lock().map_err(|e| e.to_string())?.get(&key) {
             return Ok(curve.clone());
@@ -145,10 +162,7 @@ fn read(text: &str) -> Option<Curve> {
     let mut words = text.split_whitespace();
     let diverged: i64 = words.next()?.parse().ok()?;
     let point = |w: &str| w.split_once(':').and_then(|(s, v)| Some((s.parse().ok()?, v.parse().ok()?)));
-    Some(Curve {
-        points: words.map(point).collect::<Option<_>>()?,
-        diverged: u64::try_from(diverged).ok(),
-    })
+    Some(Curve { points: words.map(point).collect::<Option<_>>()?, diverged: u64::try_from(diverged).ok() })
 }
 
 /// The mean loss at the target on a fine grid of rates, over fresh seeds.
@@ -169,6 +183,32 @@ pub const PER_OCTAVE: usize = 8;
 const TRUTH_SEEDS: u64 = 1_000_000;
 
 impl Truth {
+    /// The truth, from `folder` if it has been there before.
+    pub fn cached(bench: &Bench, spec: &str, low: f64, high: f64, seeds: u64, folder: &Path) -> Result<Self> {
+        let steps = bench.plan.steps;
+        let path =
+            folder.join(format!("truth-{}-{}-{seeds}.txt", bench.name, spec.replace([' ', ',', '%'], "")));
+        let numbers = |line: Option<&str>| -> Option<Vec<f64>> {
+            line?.split(' ').map(|word| word.parse().ok()).collect()
+        };
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            let mut lines = text.lines();
+            let read = (numbers(lines.next()), numbers(lines.next()), numbers(lines.next()));
+            if let (Some(rates), Some(losses), Some(rest)) = read
+                && let [best, noise] = rest[..]
+            {
+                let best = best as usize;
+                return Ok(Self { best_rate: rates[best], rates, losses, best, noise });
+            }
+        }
+        let truth = Self::of(bench, spec, low, high, seeds, steps)?;
+        let line = |of: &[f64]| of.iter().map(|x| format!("{x:?}")).collect::<Vec<_>>().join(" ");
+        let rest = [truth.best as f64, truth.noise];
+        let text = format!("{}\n{}\n{}\n", line(&truth.rates), line(&truth.losses), line(&rest));
+        std::fs::write(&path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        Ok(truth)
+    }
+
     pub fn of(bench: &Bench, spec: &str, low: f64, high: f64, seeds: u64, steps: u64) -> Result<Self> {
         let count = ((high / low).log2() * PER_OCTAVE as f64).ceil() as usize;
         let rates: Vec<f64> = (0..=count).map(|i| low * 2f64.powf(i as f64 / PER_OCTAVE as f64)).collect();
@@ -195,7 +235,8 @@ impl Truth {
 
     /// Mean loss of a rate, between the points of the grid.
     pub fn loss(&self, rate: f64) -> f64 {
-        let at = ((rate / self.rates[0]).log2() * PER_OCTAVE as f64).clamp(0.0, self.rates.len() as f64 - 1.0);
+        let at =
+            ((rate / self.rates[0]).log2() * PER_OCTAVE as f64).clamp(0.0, self.rates.len() as f64 - 1.0);
         let (i, share) = (at.floor() as usize, at.fract());
         let next = (i + 1).min(self.losses.len() - 1);
         if share == 0.0 { self.losses[i] } else { (1.0 - share) * self.losses[i] + share * self.losses[next] }

@@ -26,11 +26,14 @@ pub(super) fn look(points: &[&Point], low: f64, high: f64, start: f64) -> Look {
     let mut tried: Vec<(f64, f64)> = points
         .iter()
         .map(|p| {
-            (p.x, match p.seen {
-                Seen::Loss(loss) => loss,
-                Seen::Diverged => f64::INFINITY,
-                Seen::Open => f64::NAN,
-            })
+            (
+                p.x,
+                match p.seen {
+                    Seen::Loss(loss) => loss,
+                    Seen::Diverged => f64::INFINITY,
+                    Seen::Open => f64::NAN,
+                },
+            )
         })
         .collect();
     if tried.is_empty() {

@@ -91,7 +91,6 @@ impl Answers {
     pub fn draws(&self, answer: usize) -> &[f64] {
         &self.losses[answer]
     }
-
 }
 
 /// Imagined truths, and what runs under way would tell in each: the same for all runs that are weighed against each other.

@@ -1,7 +1,7 @@
 //! The recommendation.
 
 use lehr_search::Params;
-use lehr_theory::{Ratio, Rates, Robustness};
+use lehr_theory::{Rates, Ratio, Robustness};
 
 use super::Search;
 use super::choose::Answers;
@@ -68,7 +68,10 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let finished = search.finished();
     let flat = model.scale <= NO_VARIATION * model.zero.abs().max(f64::MIN_POSITIVE) && tried.len() > 2;
     if flat {
-        doubts.insert(0, "the runs do not differ: the loss does not depend on what was varied, or not visibly".into());
+        doubts.insert(
+            0,
+            "the runs do not differ: the loss does not depend on what was varied, or not visibly".into(),
+        );
     }
     if finished.is_none() {
         doubts.push(format!(
@@ -119,7 +122,8 @@ fn choice(search: &Search<'_>) -> Result<(usize, Option<String>), StrategyError>
         };
         let Some(spec) = spec(place)? else { continue };
         let simple = simplicity(&spec);
-        if simple < chosen.0 && answers.means[own] - answers.means[best] <= within && like(answers, own, best) {
+        if simple < chosen.0 && answers.means[own] - answers.means[best] <= within && like(answers, own, best)
+        {
             chosen = (simple, own, Some(best_spec.clone()));
         }
     }
@@ -215,11 +219,14 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Vec<St
     }
     let near = tried.iter().filter(|p| p.place == place && p.tau == longest);
     let sides = near.fold((false, false), |(below, above), p| {
-        let best = model.draws.iter().map(|d| model.best(d, features, p.tau)).sum::<f64>() / model.draws.len() as f64;
+        let best = model.draws.iter().map(|d| model.best(d, features, p.tau)).sum::<f64>()
+            / model.draws.len() as f64;
         (below || p.x < best, above || p.x > best)
     });
     if sides != (true, true) && !question.points.is_empty() {
-        doubts.push("at the longest horizon that was run, rates on one side of the best one only were tried".into());
+        doubts.push(
+            "at the longest horizon that was run, rates on one side of the best one only were tried".into(),
+        );
     }
     let wreck = model.draws.iter().map(|d| model.expect(d, features, x, 0.0).wrecked).sum::<f64>()
         / model.draws.len() as f64;
@@ -231,7 +238,15 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Vec<St
 
 /// One sentence.
 fn advice(goal: &Goal, params: &Params, spec: Option<&str>, rate: &Estimate, best: Option<&str>) -> String {
-    let digits = |x: f64| format!("{}", lehr_search::Value::Float(rounded(x.log2()).exp2()).to_string().parse::<f64>().map_or(x, |x| (x * 1e12).round() / 1e12));
+    let digits = |x: f64| {
+        format!(
+            "{}",
+            lehr_search::Value::Float(rounded(x.log2()).exp2())
+                .to_string()
+                .parse::<f64>()
+                .map_or(x, |x| (x * 1e12).round() / 1e12)
+        )
+    };
     let mut text = match spec {
         Some(spec) => format!("Use '{spec}' with a peak rate of {}", digits(rate.value)),
         None => format!("Use a peak rate of {}", digits(rate.value)),

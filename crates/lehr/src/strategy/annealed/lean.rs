@@ -17,7 +17,7 @@ pub(super) fn lean(goal: &Goal, params: &Params) -> Result<f64, StrategyError> {
     let rates = (0..POINTS).map(|i| at((i * curve.steps()) / POINTS)).collect();
     let end = at(curve.steps());
     let Ok(rates) = lehr_theory::Rates::with_end(rates, end) else { return Ok(0.0) };
-    let line: Vec<f64> = (0..POINTS).map(|i| (POINTS - i) as f64).collect();
+    let line: Vec<f64> = (0..POINTS).map(|i| (POINTS - i) as f64 / POINTS as f64).collect();
     let Ok(line) = lehr_theory::Rates::with_end(line, 0.0) else { return Ok(0.0) };
     let factor = |rates: &lehr_theory::Rates| lehr_theory::Bound::of(rates).shape_factor();
     let lean = (factor(&rates) / factor(&line)).log2();

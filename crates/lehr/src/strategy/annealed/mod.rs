@@ -65,7 +65,8 @@ impl Strategy for Annealed {
 
     fn judge(&self, goal: &Goal, record: &Record, run: usize) -> Result<Verdict, StrategyError> {
         record.check()?;
-        let run = record.runs.get(run).ok_or_else(|| StrategyError::Record(format!("there is no run {run}")))?;
+        let run =
+            record.runs.get(run).ok_or_else(|| StrategyError::Record(format!("there is no run {run}")))?;
         let bad = match goal.direction {
             Direction::Minimize => f64::INFINITY,
             Direction::Maximize => f64::NEG_INFINITY,
@@ -157,7 +158,10 @@ fn hopeless(goal: &Goal, record: &Record) -> Next {
         return Next::Wait;
     }
     let reason = match record.runs.iter().any(|run| run.state.is_diverged()) {
-        true => format!("every run diverged, down to the lowest rate of the range: give '{}' a lower one", goal.rate),
+        true => format!(
+            "every run diverged, down to the lowest rate of the range: give '{}' a lower one",
+            goal.rate
+        ),
         false => "no run came to its end".to_owned(),
     };
     Next::Stop { reason }
@@ -227,8 +231,7 @@ impl<'a> Search<'a> {
         let mut best: Option<(f64, Option_)> = None;
         let under_way: Vec<_> =
             self.question.points.iter().filter(|p| p.seen == Seen::Open).copied().collect();
-        let imagined =
-            Imagined::new(&self.model, &self.features, &self.answers, &under_way, &mut stream);
+        let imagined = Imagined::new(&self.model, &self.features, &self.answers, &under_way, &mut stream);
         for option in self.options(record)? {
             let value = imagined.value(&self.model, &self.features, &self.answers, &option);
             let paid = option.cost + START_COST * goal.target.steps as f64;
@@ -269,18 +272,19 @@ impl<'a> Search<'a> {
         let question = &self.question;
         let goal = question.goal;
         let mut options = Vec::new();
-        let mut add = |place: usize, x: f64, horizon: u64, trial: Option<usize>| -> Result<(), StrategyError> {
-            let mut cost = horizon;
-            if let Some(trial) = trial {
-                let branch = rungs::branch(goal, record, trial, horizon)?;
-                cost -= branch.map_or(0, |branch| branch.step);
-            }
-            if limit(goal, record, cost, trial.is_none()).is_none() {
-                let tau = (horizon as f64 / goal.target.steps as f64).log2();
-                options.push(Option_ { place, x, tau, horizon, trial, cost: cost as f64 });
-            }
-            Ok(())
-        };
+        let mut add =
+            |place: usize, x: f64, horizon: u64, trial: Option<usize>| -> Result<(), StrategyError> {
+                let mut cost = horizon;
+                if let Some(trial) = trial {
+                    let branch = rungs::branch(goal, record, trial, horizon)?;
+                    cost -= branch.map_or(0, |branch| branch.step);
+                }
+                if limit(goal, record, cost, trial.is_none()).is_none() {
+                    let tau = (horizon as f64 / goal.target.steps as f64).log2();
+                    options.push(Option_ { place, x, tau, horizon, trial, cost: cost as f64 });
+                }
+                Ok(())
+            };
         for &place in &self.open {
             for &horizon in &question.places[place].shape.rungs {
                 let tau = (horizon as f64 / goal.target.steps as f64).log2();
@@ -360,21 +364,4 @@ fn best_places(question: &Question<'_>, model: &Model, features: &[Features], kn
 }
 
 #[cfg(test)]
-mod debug {
-    use super::*;
-    use crate::strategy::{RunState};
-    use lehr_schedule::Horizon;
-    #[test]
-    fn look() {
-        let goal = Goal::new("lr=log 1e-5..1".parse().unwrap(), Horizon::steps(1600)).schedule("linear");
-        let mut record = Record::default();
-        for (x, y) in [(0.00316, 0.39), (0.0316, 0.36), (0.3, 0.49)] {
-            let run = record.start(&RunPlan { trial: Trial::New([("lr", x)].into_iter().collect()), horizon: 50, branch: None, checkpoints: vec![], seed: 0, reason: String::new() });
-            record.finish(run, RunState::Complete(y));
-        }
-        let q = Question::new(&goal, &record).unwrap();
-        let s = Search::new(q, &record).unwrap().unwrap();
-        println!("zero {} scale {}", s.model.zero, s.model.scale);
-        for d in s.model.draws.iter().step_by(20) { println!("{:?} -> {}", d, s.model.best(d, &s.features[0], 0.0)); }
-    }
-}
+mod tests;

@@ -40,19 +40,19 @@ const WEIGHTS: usize = RUNG_BEST + RUNGS;
 
 /// Mean and standard deviation of each shared parameter before any data; losses in units of [`Model::scale`].
 const PRIOR: [(f64, f64); RUNG_LEVEL] = [
-    (0.0, 2.0),   // best: around the best run of the first look
-    (0.5, 0.25),  // drift: ½ in theory
-    (0.0, 0.06),  // its curvature, per octave²
-    (0.0, 3.0),   // level
-    (-2.5, 1.5),  // ln of the gain per octave of horizon
-    (0.5, 0.35),  // power of the gain
-    (-3.5, 1.5),  // ln of the bend
-    (0.5, 0.3),   // its power
-    (-0.5, 0.7),  // ln of the bend above over the bend below the best rate
-    (-5.0, 1.5),  // ln of the noise
-    (0.5, 0.3),   // its power
-    (1.4, 0.5),   // ln of the octaves from the best rate to the cliff
-    (-3.0, 1.0),  // ln of the spread of levels between other parameters
+    (0.0, 2.0),  // best: around the best run of the first look
+    (0.5, 0.25), // drift: ½ in theory
+    (0.0, 0.06), // its curvature, per octave²
+    (0.0, 3.0),  // level
+    (-2.5, 1.5), // ln of the gain per octave of horizon
+    (0.5, 0.35), // power of the gain
+    (-3.5, 1.5), // ln of the bend
+    (0.5, 0.3),  // its power
+    (-0.5, 0.7), // ln of the bend above over the bend below the best rate
+    (-5.0, 1.5), // ln of the noise
+    (0.5, 0.3),  // its power
+    (1.4, 0.5),  // ln of the octaves from the best rate to the cliff
+    (-3.0, 1.0), // ln of the spread of levels between other parameters
 ];
 /// Standard deviation of a rung's level from the law, in units of the gain; and of its best rate, in octaves.
 const RUNG_SPREAD: (f64, f64) = (0.15, 0.15);
@@ -100,7 +100,7 @@ pub(super) struct Features {
 
 /// One draw from the posterior.
 #[derive(Clone, Debug)]
-pub(super) struct Draw(pub Vec<f64>);
+pub(super) struct Draw(Vec<f64>);
 
 /// The posterior.
 pub(super) struct Model {
@@ -178,11 +178,14 @@ struct Belief<'a> {
     points: &'a [Point],
     features: &'a [Features],
     prior: &'a [(f64, f64)],
+    /// Parameters that no point depends on.
+    unseen: &'a [bool],
 }
 
 impl Belief<'_> {
     fn log_posterior(&self, v: &[f64]) -> f64 {
-        let before: f64 = v.iter().zip(self.prior).map(|(v, (mean, sd))| -0.5 * ((v - mean) / sd).powi(2)).sum();
+        let before: f64 =
+            v.iter().zip(self.prior).map(|(v, (mean, sd))| -0.5 * ((v - mean) / sd).powi(2)).sum();
         let moves: Vec<(f64, f64)> = self.features.iter().map(|f| self.model.moves(v, f)).collect();
         let of = |p: &Point| {
             let (lift, shift) = moves[p.place];
@@ -191,6 +194,24 @@ impl Belief<'_> {
         };
         before + self.points.iter().map(of).sum::<f64>()
     }
+}
+
+/// Which parameters no point depends on: the deviations of rungs without a run, weights of choices that were not tried.
+fn unseen(points: &[Point], features: &[Features], levels: usize, shifts: usize) -> Vec<bool> {
+    let mut unseen = vec![false; WEIGHTS + levels + shifts];
+    for k in 0..RUNGS {
+        let empty = !points.iter().any(|p| rung(p.tau) == k);
+        unseen[RUNG_LEVEL + k] = empty;
+        unseen[RUNG_BEST + k] = empty;
+    }
+    unseen[SPREAD] = levels == 0;
+    for i in 0..levels {
+        unseen[WEIGHTS + i] = points.iter().all(|p| features[p.place].level[i] == 0.0);
+    }
+    for i in 0..shifts {
+        unseen[WEIGHTS + levels + i] = points.iter().all(|p| features[p.place].shift[i] == 0.0);
+    }
+    unseen
 }
 
 /// Metropolis, one parameter at a time, with steps that adapt during the warm-up.
@@ -211,6 +232,13 @@ impl Chain {
     fn sweep(&mut self, belief: &Belief<'_>, stream: &mut Stream, adapt: bool) {
         for i in 0..self.v.len() {
             let old = self.v[i];
+            let (mean, sd) = belief.prior[i];
+            if belief.unseen[i] {
+                // No point speaks: a draw from the prior.
+                self.v[i] = mean + sd * stream.normal();
+                self.now -= 0.5 * (((self.v[i] - mean) / sd).powi(2) - ((old - mean) / sd).powi(2));
+                continue;
+            }
             self.v[i] += self.steps[i] * stream.normal();
             let new = belief.log_posterior(&self.v);
             let accept = new >= self.now || stream.uniform() < (new - self.now).exp();
@@ -220,7 +248,6 @@ impl Chain {
                 self.v[i] = old;
             }
             if adapt {
-                let sd = belief.prior[i].1;
                 self.steps[i] = (self.steps[i] * if accept { 1.12 } else { 0.92 }).clamp(1e-4 * sd, 3.0 * sd);
             }
         }
@@ -240,7 +267,8 @@ impl Model {
         prior[BEST] = model.near(&points);
         prior.resize(WEIGHTS + levels + shifts, (0.0, 1.0));
         let mut stream = Stream::for_trial(seed, question.points.len() as u64);
-        let belief = Belief { model: &model, points: &points, features, prior: &prior };
+        let unseen = unseen(&points, features, levels, shifts);
+        let belief = Belief { model: &model, points: &points, features, prior: &prior, unseen: &unseen };
         let starts = model.begin(&points, &prior).into_iter().map(|start| Chain::new(&belief, start));
         let mut chains: Vec<Chain> = starts.collect();
         for chain in &mut chains {
@@ -296,7 +324,8 @@ impl Model {
     /// By how much a place moves level and best rate.
     fn moves(&self, v: &[f64], features: &Features) -> (f64, f64) {
         let (levels, shifts) = v[WEIGHTS..].split_at(self.levels);
-        let lift = if features.level.is_empty() { 0.0 } else { v[SPREAD].exp() * dot(levels, &features.level) };
+        let lift =
+            if features.level.is_empty() { 0.0 } else { v[SPREAD].exp() * dot(levels, &features.level) };
         (lift, features.lean + SHIFT_SPREAD * dot(shifts, &features.shift))
     }
 
@@ -309,7 +338,9 @@ impl Model {
     /// The best rate at a place under a draw, as log₂.
     pub fn best(&self, draw: &Draw, features: &Features, tau: f64) -> f64 {
         let (v, u) = (&draw.0, tau - self.anchor);
-        v[BEST] - v[DRIFT] * u + v[CURVE] * u * u + RUNG_SPREAD.1 * v[RUNG_BEST + rung(tau)]
+        v[BEST] - v[DRIFT] * u
+            + v[CURVE] * u * u
+            + RUNG_SPREAD.1 * v[RUNG_BEST + rung(tau)]
             + self.moves(v, features).1
     }
 

@@ -77,9 +77,14 @@ impl<'a> Question<'a> {
         goal.check()?;
         record.check()?;
         let (low, high) = limits(goal)?;
-        let others: Vec<usize> =
-            goal.space.free().into_iter().filter(|&i| *goal.space.parameters()[i].name != *goal.rate).collect();
-        let mut question = Self { goal, low, high, places: Vec::new(), points: Vec::new(), others, shapes: HashMap::new() };
+        let others: Vec<usize> = goal
+            .space
+            .free()
+            .into_iter()
+            .filter(|&i| *goal.space.parameters()[i].name != *goal.rate)
+            .collect();
+        let mut question =
+            Self { goal, low, high, places: Vec::new(), points: Vec::new(), others, shapes: HashMap::new() };
         let mut of_trial = Vec::new();
         for params in &record.params {
             of_trial.push(question.place(params)?);
@@ -102,7 +107,14 @@ impl<'a> Question<'a> {
             }
             let tau = (run.horizon as f64 / goal.target.steps as f64).log2();
             let place = of_trial[run.trial];
-            question.points.push(Point { place, trial: run.trial, x: rate.log2(), tau, horizon: run.horizon, seen });
+            question.points.push(Point {
+                place,
+                trial: run.trial,
+                x: rate.log2(),
+                tau,
+                horizon: run.horizon,
+                seen,
+            });
         }
         Ok(question)
     }
@@ -221,7 +233,9 @@ fn limits(goal: &Goal) -> Result<(f64, f64), StrategyError> {
     let wrong = |problem: String| StrategyError::Goal(problem);
     let name = &goal.rate;
     let parameter = goal.space.get(name).ok_or_else(|| {
-        wrong(format!("the strategy 'annealed' searches a rate, and the space has no '{name}'; add {name}=log LOW..HIGH"))
+        wrong(format!(
+            "the strategy 'annealed' searches a rate, and the space has no '{name}'; add {name}=log LOW..HIGH"
+        ))
     })?;
     match parameter.domain {
         Domain::Float { low, high, scale: Scale::Log, step: None } if parameter.fixed.is_none() => {

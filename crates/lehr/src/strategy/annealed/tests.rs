@@ -1,0 +1,318 @@
+//! The strategy on made landscapes, and what can go wrong with real ones (theory, §7).
+
+use lehr_schedule::Horizon;
+use lehr_search::{Params, Stream};
+
+use super::*;
+use crate::strategy::{Abilities, RunState};
+
+const TARGET: u64 = 6400;
+
+/// A landscape: best log₂ rate and loss there by horizon, and how runs end.
+struct World {
+    /// log₂ of the best rate at the target.
+    best: f64,
+    /// By how much it falls per octave of horizon.
+    drift: f64,
+    /// And by how much more per octave nearer to the target.
+    curve: f64,
+    /// Loss of one octave.
+    bend: f64,
+    noise: f64,
+    /// log₂ of the rate from which runs diverge.
+    cliff: f64,
+}
+
+const PLAIN: World = World { best: -7.0, drift: 0.5, curve: 0.0, bend: 0.02, noise: 0.002, cliff: -2.5 };
+
+impl World {
+    fn best(&self, horizon: u64) -> f64 {
+        let tau = (horizon as f64 / TARGET as f64).log2();
+        self.best - self.drift * tau - self.curve * tau * tau
+    }
+
+    fn mean(&self, x: f64, horizon: u64) -> f64 {
+        let tau = (horizon as f64 / TARGET as f64).log2();
+        let d = x - self.best(horizon);
+        // Low rates are lost in the end at the loss of guessing.
+        let rise = self.bend * d * d * if d > 0.0 { 0.5 } else { 1.0 };
+        2.0 + 0.1 * (0.6 * -tau).exp2() + rise / (1.0 + rise)
+    }
+
+    fn run(&self, params: &Params, horizon: u64, seed: u64) -> RunState {
+        let x = params.float("lr").unwrap().log2();
+        if x > self.cliff {
+            return RunState::Diverged { at: horizon / 10 };
+        }
+        let mut stream = Stream::for_trial(seed, (x * 1e6) as i64 as u64 ^ horizon);
+        RunState::Complete(self.mean(x, horizon) + self.noise * stream.normal())
+    }
+
+    fn regret(&self, rate: f64) -> f64 {
+        if rate.log2() > self.cliff {
+            1.0
+        } else {
+            self.mean(rate.log2(), TARGET) - self.mean(self.best, TARGET)
+        }
+    }
+}
+
+fn goal(seed: u64) -> Goal {
+    let space = "lr=log 1e-5..1".parse().unwrap();
+    Goal { seed, ..Goal::new(space, Horizon::steps(TARGET)) }.schedule("linear")
+}
+
+/// Runs a search to its end with one worker.
+fn search(goal: &Goal, run: &dyn Fn(&Params, u64, u64) -> RunState) -> (Record, String) {
+    let mut record = Record::default();
+    for _ in 0..150 {
+        match Annealed::default().next(goal, &record).unwrap() {
+            Next::Run(plan) => {
+                let number = record.start(&plan);
+                let end = run(&record.params[record.runs[number].trial], plan.horizon, plan.seed);
+                record.finish(number, end);
+            }
+            Next::Wait => panic!("nothing is under way"),
+            Next::Stop { reason } => return (record, reason),
+        }
+    }
+    panic!("no end after {} runs, {} full runs", record.runs.len(), record.steps_spent() / TARGET);
+}
+
+fn result(goal: &Goal, record: &Record) -> Recommendation {
+    Annealed::default().result(goal, record).unwrap()
+}
+
+#[test]
+fn finds_the_rate_for_a_few_full_runs() {
+    for seed in 0..3 {
+        let goal = goal(100 * seed);
+        let (record, reason) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
+        let found = result(&goal, &record);
+        let regret = PLAIN.regret(found.rate.unwrap().value);
+        assert!(regret < 0.02 && found.spent.full_runs < 9.0, "{seed}: {regret} {:?}", found.spent);
+        assert!(reason.contains("expected regret"), "{reason}");
+        assert!(found.grid_full_runs.unwrap() > 1.5 * found.spent.full_runs);
+        assert_eq!(found.robustness.len(), 4);
+        assert!(found.advice.starts_with("Use 'linear' with a peak rate of 0.0"), "{}", found.advice);
+    }
+}
+
+/// The same record, cut anywhere and continued, asks for the same runs.
+#[test]
+fn resumes_in_the_middle() {
+    let goal = goal(7);
+    let (whole, _) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
+    for cut in (0..whole.runs.len()).step_by(3) {
+        let runs = whole.runs[..cut].to_vec();
+        let trials = runs.iter().map(|run| run.trial + 1).max().unwrap_or(0);
+        let past = Record { params: whole.params[..trials].to_vec(), runs };
+        let Next::Run(plan) = Annealed::default().next(&goal, &past).unwrap() else { panic!("{cut}") };
+        let run = &whole.runs[cut];
+        assert_eq!((plan.horizon, plan.seed), (run.horizon, run.seed), "{cut}");
+        match plan.trial {
+            Trial::Known(trial) => assert_eq!(trial, run.trial),
+            Trial::New(params) => assert_eq!(params, whole.params[run.trial]),
+        }
+    }
+}
+
+/// Four workers: runs under way are counted in, no two look at the same point, and the end is as good.
+#[test]
+fn many_workers_do_not_repeat_each_other() {
+    let goal = goal(3);
+    let mut record = Record::default();
+    let mut open: Vec<usize> = Vec::new();
+    for _ in 0..200 {
+        let stopped = match Annealed::default().next(&goal, &record).unwrap() {
+            Next::Run(plan) if open.len() < 4 => {
+                let number = record.start(&plan);
+                let new = &record.runs[number];
+                let same = |&other: &usize| {
+                    let other = &record.runs[other];
+                    other.horizon == new.horizon && record.params[other.trial] == record.params[new.trial]
+                };
+                assert!(!open.iter().any(same), "the same run twice at once");
+                open.push(number);
+                continue;
+            }
+            Next::Stop { .. } => open.is_empty(),
+            _ => false,
+        };
+        if stopped {
+            break;
+        }
+        let number = open.remove(0);
+        let run = record.runs[number].clone();
+        record.finish(number, PLAIN.run(&record.params[run.trial], run.horizon, run.seed));
+    }
+    let found = result(&goal, &record);
+    assert!(
+        PLAIN.regret(found.rate.unwrap().value) < 0.02 && found.spent.full_runs < 8.0,
+        "{:?}",
+        found.spent
+    );
+}
+
+#[test]
+fn the_users_setting_is_trial_0_and_budgets_hold() {
+    let baseline: Params = [("lr", 0.3)].into_iter().collect();
+    let goal = Goal { baseline: Some(baseline.clone()), ..goal(1) }.budget(0.5);
+    let (record, reason) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
+    assert_eq!(record.params[0], baseline);
+    assert!(reason.contains("budget") && record.steps_spent() <= TARGET / 2, "{reason}");
+    let goal = Goal { budget: None, ..goal }.max_trials(4);
+    let (record, _) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
+    assert_eq!(record.params.len(), 4);
+}
+
+/// A cliff right above the best rate: divergence is no loss of any height, and the answer keeps off it.
+#[test]
+fn a_cliff_beside_the_best_rate() {
+    let world = World { cliff: -6.2, ..PLAIN };
+    let goal = goal(2);
+    let (record, _) = search(&goal, &|p, h, s| world.run(p, h, s));
+    assert!(record.runs.iter().any(|run| run.state.is_diverged()));
+    let rate = result(&goal, &record).rate.unwrap().value;
+    assert!(rate.log2() < world.cliff && world.regret(rate) < 0.05, "{} {}", rate.log2(), world.regret(rate));
+}
+
+/// The exponent of the drift is not ½, and not constant.
+#[test]
+fn a_drift_that_curves() {
+    let world = World { drift: 0.9, curve: 0.09, ..PLAIN };
+    for seed in [5, 6] {
+        let goal = goal(100 * seed);
+        let (record, _) = search(&goal, &|p, h, s| world.run(p, h, s));
+        let rate = result(&goal, &record).rate.unwrap().value;
+        assert!(world.regret(rate) < 0.02, "{} instead of {}", rate.log2(), world.best);
+    }
+}
+
+/// Noise of the size of what an octave costs: it stops, at a wide interval, rather than to run for ever.
+#[test]
+fn noise_widens_the_interval_and_ends_the_search() {
+    let world = World { noise: 0.03, ..PLAIN };
+    let (quiet, loud) = (goal(1), goal(1));
+    let (a, _) = search(&quiet, &|p, h, s| PLAIN.run(p, h, s));
+    let (b, _) = search(&loud, &|p, h, s| world.run(p, h, s));
+    let width = |goal: &Goal, record: &Record| {
+        let range = result(goal, record).rate.unwrap().interval.unwrap();
+        (range.high / range.low).log2()
+    };
+    assert!(width(&loud, &b) > width(&quiet, &a));
+    let noise = result(&loud, &b).noise.unwrap();
+    assert!((0.005..0.1).contains(&noise), "{noise}");
+}
+
+#[test]
+fn an_optimum_at_the_edge_is_said_to_be_one() {
+    for (best, word) in [(3.0, "upper"), (-19.0, "lower")] {
+        let world = World { best, drift: 0.0, cliff: 9.0, ..PLAIN };
+        let goal = goal(4).budget(3.0);
+        let (record, _) = search(&goal, &|p, h, s| world.run(p, h, s));
+        let found = result(&goal, &record);
+        assert!(found.doubts.iter().any(|d| d.contains(word)), "{word}: {:?}", found.doubts);
+    }
+}
+
+#[test]
+fn nothing_is_recommended_where_everything_diverged_or_nothing_varies() {
+    let goal = goal(1);
+    let (record, reason) = search(&goal, &|_, _, _| RunState::Diverged { at: 3 });
+    assert!(reason.contains("lower"), "{reason}");
+    assert!(record.runs.len() < 10);
+    let found = result(&goal, &record);
+    assert!(found.params.is_none() && found.advice.contains("diverged"), "{}", found.advice);
+    let (record, _) = search(&goal.clone().budget(2.0), &|_, _, _| RunState::Complete(1.5));
+    let found = result(&goal, &record);
+    assert!(found.rate.is_none() && found.advice.contains("do not differ"), "{}", found.advice);
+    let (_, reason) = search(&goal.clone().max_trials(3), &|_, _, _| RunState::Failed);
+    assert!(reason.contains("3 trials") || reason.contains("end"), "{reason}");
+    assert!(result(&goal, &Record::default()).params.is_none());
+}
+
+/// Odd ends: infinite, huge and negative losses, and the best value at the top.
+#[test]
+fn odd_values_and_the_other_direction() {
+    let goal = Goal { direction: Direction::Maximize, ..goal(1) };
+    let turned = |p: &Params, h: u64, s: u64| match PLAIN.run(p, h, s) {
+        RunState::Complete(loss) => RunState::Complete(-loss),
+        end => end,
+    };
+    let (record, _) = search(&goal, &turned);
+    let found = result(&goal, &record);
+    assert!(PLAIN.regret(found.rate.unwrap().value) < 0.02);
+    let loss = found.loss.unwrap();
+    assert!(loss.value < -2.0 && loss.interval.unwrap().low <= loss.value, "{loss:?}");
+    let odd = |p: &Params, h: u64, s: u64| match s % 5 {
+        0 => RunState::Complete(f64::INFINITY),
+        1 => RunState::Complete(1e300),
+        2 => RunState::Failed,
+        _ => PLAIN.run(p, h, s),
+    };
+    let (record, _) = search(&super::tests::goal(0).budget(1.0), &odd);
+    result(&super::tests::goal(0), &record);
+}
+
+#[test]
+fn programs_of_one_length_are_searched_at_that_length() {
+    let goal = Goal { abilities: Abilities::RATE_ONLY, schedule: None, ..goal(1) };
+    let (record, _) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
+    assert!(record.runs.iter().all(|run| run.horizon == TARGET) && record.runs.len() < 25);
+    assert!(PLAIN.regret(result(&goal, &record).rate.unwrap().value) < 0.02);
+}
+
+/// A fixed warm-up fills short runs: they are left out.
+#[test]
+fn rungs_with_another_share_of_warmup_are_not_run() {
+    let goal = goal(1).schedule("warmup 640, linear");
+    let (record, _) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
+    assert!(record.runs.iter().all(|run| run.horizon >= TARGET / 8));
+}
+
+#[test]
+fn schedules_out_of_a_list_and_the_simplest_within_the_noise() {
+    let space = "lr=log 1e-5..1, schedule=linear|cosine|constant|'warmup 5%, cosine to 0.1'".parse().unwrap();
+    let goal = Goal { seed: 3, ..Goal::new(space, Horizon::steps(TARGET)) };
+    let run = |p: &Params, h: u64, s: u64| {
+        // Constant is worse by far; the others are the same.
+        let extra = if p.text("schedule") == Some("constant") { 0.05 } else { 0.0 };
+        match PLAIN.run(p, h, s) {
+            RunState::Complete(loss) => RunState::Complete(loss + extra),
+            end => end,
+        }
+    };
+    let (record, _) = search(&goal, &run);
+    let found = result(&goal, &record);
+    assert!(["linear", "cosine"].contains(&found.schedule.as_deref().unwrap()), "{found:?}");
+    assert!(PLAIN.regret(found.rate.unwrap().value) < 0.03);
+    assert!(found.spent.full_runs < 20.0, "{:?}", found.spent);
+}
+
+/// A trunk that is branched costs less than runs from the start.
+#[test]
+fn cooldowns_branch_off_where_the_program_can_resume() {
+    let goal = Goal { abilities: Abilities::ALL, ..goal(1) }.schedule("constant, linear 20%");
+    let (record, _) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
+    let branched: Vec<_> = record.runs.iter().filter(|run| run.branch.is_some()).collect();
+    for run in &branched {
+        let parent = &record.runs[run.branch.unwrap().run];
+        assert!(parent.seed == run.seed && parent.trial == run.trial && parent.horizon < run.horizon);
+        assert!(run.steps_spent < run.horizon);
+    }
+    assert!(!branched.is_empty());
+}
+
+#[test]
+fn wrong_goals_are_refused() {
+    let next = |space: &str| {
+        Annealed::default().next(&Goal::new(space.parse().unwrap(), Horizon::steps(9)), &Record::default())
+    };
+    assert!(next("x=0.0..1.0").unwrap_err().to_string().contains("no 'lr'"));
+    assert!(next("lr=0.0..1.0").unwrap_err().to_string().contains("logarithmic"));
+    let goal = Goal { tolerance: Some(f64::NAN), ..goal(1) };
+    assert!(
+        Annealed::default().next(&goal, &Record::default()).unwrap_err().to_string().contains("tolerance")
+    );
+}
