@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_fixed_warmup_leaves_out_the_horizons_that_it_would_fill() {
         let found = of("warmup 160, cosine", 3200);
-        assert!(found.contains(&800) && !found.contains(&100) && !found.contains(&200), "{found:?}");
+        assert!(found.contains(&1600) && !found.contains(&100) && !found.contains(&200), "{found:?}");
     }
 
     #[test]
