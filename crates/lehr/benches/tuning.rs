@@ -1,142 +1,151 @@
 //! Updates spent until the recommended rate is good, against Optuna and what practitioners do by hand, on live tasks.
 //!
 //! Python: full
+//!
+//! Arguments go to `python/tuning.py`, which drives the peers; this program trains for it and runs our strategies over its
+//! standard input and output (`--serve FOLDER`).
 
 #[path = "tuning/task.rs"]
 mod task;
 
+use std::collections::HashMap;
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
 use lehr::schedule::Horizon;
 use lehr::strategy::{Goal, Next, Record, RunState, Strategy, by_name};
-use std::path::Path;
+use serde_json::{Value, json};
 use task::{Bench, Cache, Truth};
 
-fn main() -> Result<(), String> {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let names = arguments.first().cloned().unwrap_or("a9a-sgd".into());
-    let seeds: u64 = arguments.get(1).map_or(5, |s| s.parse().unwrap_or(5));
-    let verbose = arguments.get(2).is_some();
-    std::fs::create_dir_all("/tmp/tuning").map_err(|e| e.to_string())?;
-    for name in names.split(',') {
-        let bench = Bench::new(name)?;
-        let cache = Cache::open(Path::new("/tmp/tuning").join(format!("{name}.tsv")).as_path())?;
-        let space: lehr::search::Space = bench.space.parse().map_err(|e| format!("{e}"))?;
-        let (low, high) = match space.get("lr").map(|p| &p.domain) {
-            Some(lehr::search::Domain::Float { low, high, .. }) => (*low, *high),
-            _ => (0.0, 1.0),
-        };
-        let truth = Truth::cached(&bench, "linear", low, high, 24, Path::new("/tmp/tuning"))?;
-        let (one, half) = (truth.miss(1.0), truth.miss(0.5));
-        println!(
-            "{name}: best {:.4} loss {:.5} noise {:.5} miss1 {one:.5} half {half:.5}",
-            truth.best_rate, truth.losses[truth.best], truth.noise
-        );
-        if arguments.len() > 3 {
-            for j in 0..=5u32 {
-                let t = Truth::of(&bench, "linear", low, high, 8, bench.plan.steps >> j)?;
-                print!("  T/{}: best {:.4} noise {:.5}:", 1u32 << j, t.best_rate, t.noise);
-                for k in (0..t.rates.len()).step_by(8) {
-                    print!(" {:.3}={:.4}", t.rates[k], t.losses[k]);
-                }
-                println!();
-            }
+type Result<T> = std::result::Result<T, String>;
+
+/// Seeds of the truth.
+const TRUTH_SEEDS: u64 = 24;
+/// The schedule of all runs.
+const SCHEDULE: &str = "linear";
+/// A search of ours that is not over by then is given up.
+const MOST_RUNS: usize = 120;
+
+struct Server {
+    folder: PathBuf,
+    tasks: HashMap<String, (Bench, Cache)>,
+}
+
+impl Server {
+    fn open(&mut self, name: &str) -> Result<&(Bench, Cache)> {
+        if !self.tasks.contains_key(name) {
+            let cache = Cache::open(&self.folder.join(format!("runs-{name}.tsv")))?;
+            self.tasks.insert(name.to_owned(), (Bench::new(name)?, cache));
         }
-        let mut rows = Vec::new();
-        let mut covered = [0, 0];
-        for seed in 0..seeds {
-            let goal = Goal {
-                seed: 1000 * (seed + 1),
-                ..Goal::new(space.clone(), Horizon::steps(bench.plan.steps))
-            }
-            .schedule("linear");
-            let strategy = by_name("annealed", None).map_err(|e| e.to_string())?;
-            let mut record = Record::default();
-            let (mut first, mut second) = (None, None);
-            let mut slow = 0.0f64;
-            loop {
-                let before = std::time::Instant::now();
-                let next = strategy.next(&goal, &record).map_err(|e| e.to_string())?;
-                slow = slow.max(before.elapsed().as_secs_f64());
-                let Next::Run(plan) = next else {
-                    if let Next::Stop { reason } = next {
-                        if verbose {
-                            println!("    stop: {reason}");
-                        }
-                    }
-                    break;
-                };
-                let run = record.start(&plan);
-                let rate = record.params[record.runs[run].trial].float("lr").unwrap_or(0.0);
-                let curve = cache.run(&bench, "linear", rate, plan.horizon, plan.seed, None)?;
-                let end = match curve.diverged {
-                    Some(at) => RunState::Diverged { at },
-                    None => RunState::Complete(curve.end()),
-                };
-                record.finish(run, end);
-                let found = strategy.result(&goal, &record).map_err(|e| e.to_string())?;
-                let spent = found.spent.full_runs;
-                if let Some(rate) = &found.rate {
-                    let regret = truth.regret(rate.value);
-                    if regret <= one {
-                        first.get_or_insert(spent);
-                    }
-                    if regret <= half {
-                        second.get_or_insert(spent);
-                    }
-                }
-                if verbose {
-                    println!(
-                        "    T/{:<4.1} lr {rate:<10.4} {:?} spent {spent:.3} -> {:?} regret {:.5}; {}",
-                        bench.plan.steps as f64 / plan.horizon as f64,
-                        curve.end(),
-                        found.rate.map(|r| (r.value, r.interval.map(|i| (i.low, i.high)))),
-                        found.rate.map_or(f64::NAN, |r| truth.regret(r.value)),
-                        plan.reason
-                    );
-                }
-                if record.runs.len() > 80 {
-                    break;
-                }
-            }
-            let found = strategy.result(&goal, &record).map_err(|e| e.to_string())?;
-            let rate = found.rate.ok_or("none")?;
-            let r = rate.interval.ok_or("none")?;
-            covered[0] += u32::from(r.low <= truth.best_rate && truth.best_rate <= r.high);
-            let l = found.loss.and_then(|l| l.interval).ok_or("none")?;
-            let true_loss = truth.loss(rate.value);
-            covered[1] += u32::from(l.low <= true_loss && true_loss <= l.high);
-            rows.push((
-                first.unwrap_or(f64::INFINITY),
-                second.unwrap_or(f64::INFINITY),
-                found.spent.full_runs,
-                truth.regret(rate.value),
-            ));
-            println!(
-                "  seed {seed}: one {:.3} half {:.3} stop {:.3} ({} runs) regret {:.5} lr {:.4} [{:.4}, {:.4}] slow {:.0} ms",
-                first.unwrap_or(f64::NAN),
-                second.unwrap_or(f64::NAN),
-                found.spent.full_runs,
-                found.spent.runs,
-                truth.regret(rate.value),
-                rate.value,
-                r.low,
-                r.high,
-                1000.0 * slow
-            );
-        }
-        let median = |of: &dyn Fn(&(f64, f64, f64, f64)) -> f64| {
-            let mut v: Vec<f64> = rows.iter().map(of).collect();
-            v.sort_by(f64::total_cmp);
-            (v[v.len() / 2], v[v.len() * 9 / 10])
+        self.tasks.get(name).ok_or_else(|| "no such task".into())
+    }
+
+    /// `truth TASK`, `train TASK LR STEPS SEED EVERY`, `ours TASK STRATEGY SEED LOW HIGH`.
+    fn answer(&mut self, line: &str) -> Result<Value> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |i: usize| -> Result<f64> {
+            words.get(i).and_then(|w| w.parse().ok()).ok_or(format!("'{line}': no number at {i}"))
         };
-        println!(
-            "{name}: median (90 %) one {:?} half {:?} stop {:?} regret {:?} cover {}/{seeds} {}/{seeds}",
-            median(&|r| r.0),
-            median(&|r| r.1),
-            median(&|r| r.2),
-            median(&|r| r.3),
-            covered[0],
-            covered[1]
-        );
+        let name = words.get(1).copied().unwrap_or_default();
+        match words.first().copied() {
+            Some("truth") => {
+                let folder = self.folder.clone();
+                let (bench, _) = self.open(name)?;
+                let truth = Truth::cached(bench, SCHEDULE, TRUTH_SEEDS, &folder)?;
+                let finite = |l: &f64| if l.is_finite() { json!(l) } else { Value::Null };
+                Ok(json!({
+                    "steps": bench.plan.steps, "rates": truth.rates, "best": truth.best_rate, "noise": truth.noise,
+                    "losses": truth.losses.iter().map(finite).collect::<Vec<_>>(),
+                    "octave": truth.miss(1.0), "half": truth.miss(0.5),
+                }))
+            }
+            Some("train") => {
+                let (rate, steps, seed) = (number(2)?, number(3)? as u64, number(4)? as u64);
+                let every = Some(number(5)? as u64).filter(|e| *e > 0);
+                let (bench, cache) = self.open(name)?;
+                let curve = cache.run(bench, SCHEDULE, rate, steps, seed, every)?;
+                Ok(json!({ "points": curve.points, "diverged": curve.diverged }))
+            }
+            Some("ours") => {
+                let strategy = words.get(2).copied().unwrap_or_default();
+                let (seed, low, high) = (number(3)? as u64, number(4)?, number(5)?);
+                let (bench, cache) = self.open(name)?;
+                search(bench, cache, strategy, seed, low, high)
+            }
+            _ => Err(format!("cannot do '{line}'")),
+        }
+    }
+}
+
+/// One search, with what it would have recommended after each run.
+fn search(bench: &Bench, cache: &Cache, strategy: &str, seed: u64, low: f64, high: f64) -> Result<Value> {
+    let space = format!("lr=log {low:e}..{high:e}").parse().map_err(|e| format!("{e}"))?;
+    let goal = Goal { seed, ..Goal::new(space, Horizon::steps(bench.plan.steps)) }.schedule(SCHEDULE);
+    let strategy = by_name(strategy, None).map_err(|e| e.to_string())?;
+    let mut record = Record::default();
+    let (mut events, mut slowest) = (Vec::new(), 0.0f64);
+    let mut stopped = String::new();
+    while record.runs.len() < MOST_RUNS {
+        let before = Instant::now();
+        let next = strategy.next(&goal, &record).map_err(|e| e.to_string())?;
+        slowest = slowest.max(before.elapsed().as_secs_f64());
+        let plan = match next {
+            Next::Run(plan) => plan,
+            Next::Stop { reason } => {
+                stopped = reason;
+                break;
+            }
+            Next::Wait => return Err("it waits for nothing".into()),
+        };
+        let run = record.start(&plan);
+        let rate = record.params[record.runs[run].trial].float("lr").unwrap_or(f64::NAN);
+        let curve = cache.run(bench, SCHEDULE, rate, plan.horizon, plan.seed, None)?;
+        let end = curve.diverged.map_or(RunState::Complete(curve.end()), |at| RunState::Diverged { at });
+        record.finish(run, end);
+        let found = strategy.result(&goal, &record).map_err(|e| e.to_string())?;
+        events.push(json!([found.spent.full_runs, found.rate.map(|rate| rate.value)]));
+    }
+    let found = strategy.result(&goal, &record).map_err(|e| e.to_string())?;
+    let range = |of: Option<lehr::strategy::Estimate>| of.and_then(|e| e.interval).map(|i| [i.low, i.high]);
+    Ok(json!({
+        "events": events, "stopped": stopped, "runs": record.runs.len(), "slowest_ms": 1000.0 * slowest,
+        "rate": range(found.rate), "loss": range(found.loss), "noise": found.noise,
+    }))
+}
+
+fn serve(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    let mut server = Server { folder: folder.to_owned(), tasks: HashMap::new() };
+    let mut out = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines() {
+        let answer = server.answer(&line.map_err(|e| e.to_string())?)?;
+        writeln!(out, "{answer}").and_then(|()| out.flush()).map_err(|e| e.to_string())?;
     }
     Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    if let [serving, folder] = &arguments[..]
+        && serving == "--serve"
+    {
+        return match serve(Path::new(folder)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("{message}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let (Ok(python), Ok(server)) = (std::env::var("LEHR_VENV_PYTHON"), std::env::current_exe()) else {
+        eprintln!("start it with `cargo xtask bench tuning`, which provides the Python environment");
+        return ExitCode::FAILURE;
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/python/tuning.py");
+    match Command::new(python).arg(script).arg("--server").arg(server).args(arguments).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
 }

@@ -5,6 +5,7 @@
 //!   interval of rates, the recommendation;
 //! - [`program`]: any training program, run once: its command, its reports, its end, and nothing left of it;
 //! - [`strategy`]: what to train next, when to stop and what to conclude, for any training program;
+//! - [`find`]: where sane rates are, from one short run with a rising rate;
 //! - [`diagnose`]: did a run train well, with evidence and suggestions;
 //! - [`robustness`]: how much a finished sweep says is lost when the base rate is off;
 //! - [`logs`]: logs of training as CSV;
@@ -13,6 +14,7 @@
 //! The crates that this one stands on are re-exported: [`schedule`], [`search`], [`lab`], [`theory`].
 
 pub mod diagnose;
+pub mod find;
 pub mod logs;
 pub mod program;
 pub mod robustness;

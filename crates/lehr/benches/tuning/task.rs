@@ -17,18 +17,16 @@ pub struct Bench {
     pub name: String,
     pub task: Task,
     pub plan: TrainPlan,
-    /// The search space of the peers and ours.
-    pub space: String,
-    /// The schedule, if it is not searched.
-    pub schedule: Option<String>,
+    /// The rates on which the truth is known.
+    pub range: (f64, f64),
 }
 
 /// Names of the tasks, their models, optimisers, batches, horizons, ranges of rates.
-const TASKS: [(&str, &str, &str, &str, usize, u64, &str); 4] = [
-    ("a9a-sgd", "a9a", "logistic", "sgd", 16, 2000, "1e-3..100"),
-    ("a9a-momentum", "a9a", "mlp:16", "momentum", 16, 1600, "1e-4..10"),
-    ("a9a-adamw", "a9a", "mlp:16", "adamw", 16, 1600, "1e-5..1"),
-    ("wine-softmax", "wine", "softmax", "momentum", 8, 2000, "1e-4..10"),
+const TASKS: [(&str, &str, &str, &str, usize, u64, (f64, f64)); 4] = [
+    ("a9a-sgd", "a9a", "logistic", "sgd", 16, 2000, (0.001, 100.0)),
+    ("a9a-momentum", "a9a", "mlp:16", "momentum", 16, 1600, (0.0001, 10.0)),
+    ("a9a-adamw", "a9a", "mlp:16", "adamw", 16, 1600, (1e-05, 1.0)),
+    ("wine-softmax", "wine", "softmax", "momentum", 8, 2000, (0.0001, 10.0)),
 ];
 
 /// What was trained: the end of a run, and what it was on the way.
@@ -50,10 +48,6 @@ impl Curve {
 }
 
 impl Bench {
-    pub fn names() -> Vec<&'static str> {
-        TASKS.iter().map(|t| t.0).collect()
-    }
-
     pub fn new(name: &str) -> Result<Self> {
         let &(name, data, model, optimizer, batch, steps, range) =
             TASKS.iter().find(|t| t.0 == name).ok_or(format!("no task '{name}'"))?;
@@ -70,13 +64,7 @@ impl Bench {
         let optimizer = optimizer.parse().map_err(|e| format!("{e}"))?;
         let weight_decay = if name.ends_with("adamw") { 0.01 } else { 0.0 };
         let plan = TrainPlan { optimizer, batch, weight_decay, ..TrainPlan::new(model, steps) };
-        Ok(Self {
-            name: name.to_owned(),
-            task,
-            plan,
-            space: format!("lr=log {range}"),
-            schedule: Some("linear".into()),
-        })
+        Ok(Self { name: name.to_owned(), task, plan, range })
     }
 
     /// Trains lanes of one seed to a horizon.
@@ -184,8 +172,8 @@ const TRUTH_SEEDS: u64 = 1_000_000;
 
 impl Truth {
     /// The truth, from `folder` if it has been there before.
-    pub fn cached(bench: &Bench, spec: &str, low: f64, high: f64, seeds: u64, folder: &Path) -> Result<Self> {
-        let steps = bench.plan.steps;
+    pub fn cached(bench: &Bench, spec: &str, seeds: u64, folder: &Path) -> Result<Self> {
+        let (steps, (low, high)) = (bench.plan.steps, bench.range);
         let path =
             folder.join(format!("truth-{}-{}-{seeds}.txt", bench.name, spec.replace([' ', ',', '%'], "")));
         let numbers = |line: Option<&str>| -> Option<Vec<f64>> {
@@ -209,7 +197,7 @@ impl Truth {
         Ok(truth)
     }
 
-    pub fn of(bench: &Bench, spec: &str, low: f64, high: f64, seeds: u64, steps: u64) -> Result<Self> {
+    fn of(bench: &Bench, spec: &str, low: f64, high: f64, seeds: u64, steps: u64) -> Result<Self> {
         let count = ((high / low).log2() * PER_OCTAVE as f64).ceil() as usize;
         let rates: Vec<f64> = (0..=count).map(|i| low * 2f64.powf(i as f64 / PER_OCTAVE as f64)).collect();
         let mut all = vec![Vec::new(); rates.len()];
@@ -231,19 +219,6 @@ impl Truth {
         let noise = (squares / (seeds as f64 - 1.0).max(1.0)).sqrt();
         let smoothed = (0..losses.len()).map(smooth).collect::<Vec<_>>();
         Ok(Self { best_rate: rates[best], rates, losses: smoothed, best, noise })
-    }
-
-    /// Mean loss of a rate, between the points of the grid.
-    pub fn loss(&self, rate: f64) -> f64 {
-        let at =
-            ((rate / self.rates[0]).log2() * PER_OCTAVE as f64).clamp(0.0, self.rates.len() as f64 - 1.0);
-        let (i, share) = (at.floor() as usize, at.fract());
-        let next = (i + 1).min(self.losses.len() - 1);
-        if share == 0.0 { self.losses[i] } else { (1.0 - share) * self.losses[i] + share * self.losses[next] }
-    }
-
-    pub fn regret(&self, rate: f64) -> f64 {
-        self.loss(rate) - self.losses[self.best]
     }
 
     /// The regret of a miss by so many octaves, on the side where it costs less.
