@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn finds_where_the_loss_falls_and_where_it_breaks() {
         let found = read(&curve(0.0), false).unwrap();
-        let fit = found.fit.clone().unwrap();
+        let fit = found.fit.unwrap();
         assert!((fit.steepest / 0.01).log10().abs() < 0.15, "{fit:?}");
         assert!((0.05..0.5).contains(&fit.lowest), "{fit:?}");
         assert!(fit.interval.0 <= fit.steepest && fit.steepest <= fit.interval.1);
