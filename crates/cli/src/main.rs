@@ -5,6 +5,7 @@
 
 mod diagnose;
 mod failure;
+mod find;
 mod lab;
 mod output;
 mod progress;
@@ -32,6 +33,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Tune(tune::Tune),
+    Find(find::Find),
     Schedule(schedule::Schedule),
     Diagnose(diagnose::Diagnose),
     Robustness(robustness::Robustness),
@@ -43,6 +45,7 @@ enum Command {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Tune(args) => tune::run(args),
+        Command::Find(args) => find::run(&args),
         Command::Schedule(args) => schedule::run(args),
         Command::Diagnose(args) => diagnose::run(&args),
         Command::Robustness(args) => robustness::run(&args),

@@ -40,6 +40,16 @@ pub struct Tune {
     /// How the rates are chosen
     #[arg(long, value_enum, default_value_t = Sampler::Grid)]
     pub sampler: Sampler,
+    /// Search run by run instead of all at once: annealed (complete short runs, a model of rate and horizon), auto, gp,
+    /// tpe, cmaes, random, sobol or grid; --points and --seeds do not count then, and nothing is kept in a folder
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["sampler", "out"])]
+    pub strategy: Option<String>,
+    /// With --strategy: full runs that may be spent
+    #[arg(long, value_name = "RUNS", requires = "strategy", allow_hyphen_values = true)]
+    pub budget: Option<f64>,
+    /// With --strategy: regret at the end of a full run that is good enough [default: half the noise of one run]
+    #[arg(long, value_name = "LOSS", requires = "strategy", allow_hyphen_values = true)]
+    pub tolerance: Option<f64>,
     /// Seeds per trial: each is one run with its own initial weights and order of data [default: 20 on the
     /// built-in data, else 5]
     #[arg(long, value_name = "N")]

@@ -3,6 +3,7 @@
 mod args;
 mod input;
 mod report;
+mod strategy;
 
 pub use args::Tune;
 
@@ -26,6 +27,9 @@ pub fn run(args: Tune) -> Result<(), Failure> {
         Picture::of(file).map_err(Failure::usage)?;
     }
     let plan = input::plan(&args)?;
+    if let Some(name) = &args.strategy {
+        return strategy::run(&args, &plan, name);
+    }
     // The plan is checked before anything is written.
     lehr::tune::work(&plan, &[]).map_err(refused)?;
     let folder = match &args.out {

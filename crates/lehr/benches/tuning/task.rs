@@ -21,8 +21,10 @@ pub struct Bench {
     pub range: (f64, f64),
 }
 
-/// Names of the tasks, their models, optimisers, batches, horizons, ranges of rates.
-const TASKS: [(&str, &str, &str, &str, usize, u64, (f64, f64)); 4] = [
+type Row = (&'static str, &'static str, &'static str, &'static str, usize, u64, (f64, f64));
+
+/// Names of the tasks, their data, models, optimisers, batches, horizons, ranges of rates.
+const TASKS: [Row; 4] = [
     ("a9a-sgd", "a9a", "logistic", "sgd", 16, 2000, (0.001, 100.0)),
     ("a9a-momentum", "a9a", "mlp:16", "momentum", 16, 1600, (0.0001, 10.0)),
     ("a9a-adamw", "a9a", "mlp:16", "adamw", 16, 1600, (1e-05, 1.0)),

@@ -29,6 +29,7 @@
 //! ```
 
 mod annealed;
+mod builtin;
 mod error;
 mod goal;
 mod names;
@@ -37,6 +38,7 @@ mod result;
 mod sampled;
 
 pub use annealed::Annealed;
+pub use builtin::{BuiltIn, drive};
 pub use error::StrategyError;
 pub use goal::{Abilities, Goal};
 pub use names::{NAMES, by_name};
