@@ -12,24 +12,33 @@ The faces for other libraries are modules that import theirs: ``lehr.torch``, ``
 from importlib import import_module as _import_module
 
 from ._core import LehrError, SpecError, __version__
+from .child import Child, trial
 from .schedules import Change, Conversion, Curve, Doubt, Feedback, Phase, Schedule, Verdict, convert, schedule
+from .tuning import Pruned, Result, Trial, Tuner, tune
 
 _FACES = ("keras", "optax", "optuna", "torch", "transformers")
 
 __all__ = [
     "Change",
+    "Child",
     "Conversion",
     "Curve",
     "Doubt",
     "Feedback",
     "LehrError",
     "Phase",
+    "Pruned",
+    "Result",
     "Schedule",
     "SpecError",
+    "Trial",
+    "Tuner",
     "Verdict",
     "__version__",
     "convert",
     "schedule",
+    "trial",
+    "tune",
     *_FACES,
 ]
 

@@ -1,5 +1,8 @@
 """Schedules for JAX and optax: traceable functions from the update to the rate.
 
+The functions with the names of optax's own schedules (``cosine_decay_schedule``, …) take the same arguments and give the
+same rates, with all their digits where the schedule has an end; the others are optax's.
+
 >>> import lehr, jax
 >>> rate = lehr.optax.schedule("warmup 10%, cosine", steps=1000, peak=3e-4)
 >>> round(float(jax.jit(rate)(99)), 9)
@@ -8,6 +11,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Callable
 
 import jax.numpy as jnp
@@ -15,6 +19,7 @@ import numpy as np
 
 from . import _core
 from .schedules import Curve, Feedback, Schedule
+from .schedules import convert as _convert
 from .schedules import schedule as _schedule
 
 _TABLE = 1 << 16
@@ -77,12 +82,14 @@ def _named(curves: dict[str, Curve], name: str, what: str) -> Curve:
 
 
 def _whole(count: Any, last: int) -> Any:
-    # 2^53 steps do not fit 32 bits; without JAX's 64-bit mode neither do counts.
-    limit = min(last, jnp.iinfo(jnp.asarray(0).dtype).max)
+    """The count within the run as a whole number; where 32 bits cannot hold the run, as a float."""
+    whole = jnp.asarray(0).dtype
     count = jnp.asarray(count)
+    if last > jnp.iinfo(whole).max:
+        return jnp.floor(jnp.clip(count.astype(jnp.asarray(0.0).dtype), 0.0, float(last)))
     if jnp.issubdtype(count.dtype, jnp.floating):
-        count = jnp.floor(jnp.clip(count, 0, limit))
-    return jnp.clip(count, 0, limit).astype(jnp.asarray(0).dtype)
+        count = jnp.floor(jnp.clip(count, 0, last))
+    return jnp.clip(count, 0, last).astype(whole)
 
 
 def _table(curve: Curve) -> Callable[[Any], Any]:
@@ -150,3 +157,42 @@ def _fit(curve: Curve, start: int, stop: int) -> list[float] | None:
     found = c[0] + x * (c[1] + x * (c[2] + x * c[3]))
     good = np.abs(found - exact) <= _TOLERANCE * np.abs(exact)
     return piece.tolist() if good.all() else None
+
+
+_DROP_INS = (
+    "constant_schedule",
+    "cosine_decay_schedule",
+    "cosine_onecycle_schedule",
+    "exponential_decay",
+    "linear_onecycle_schedule",
+    "linear_schedule",
+    "piecewise_constant_schedule",
+    "piecewise_interpolate_schedule",
+    "polynomial_schedule",
+    "sgdr_schedule",
+    "warmup_constant_schedule",
+    "warmup_cosine_decay_schedule",
+    "warmup_exponential_decay_schedule",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DROP_INS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import optax
+
+    theirs = getattr(optax.schedules, name)
+
+    @functools.wraps(theirs)
+    def make(*arguments, **settings):
+        call = ", ".join([*map(repr, arguments), *(f"{key}={value!r}" for key, value in settings.items())])
+        try:
+            found = _convert(f"optax.{name}({call})")
+        except _core.LehrError:
+            found = None
+        # What goes on for good, or has no equal in Lehr (rates below 0, for example), is left to optax.
+        if found is None or found.steps is None or found.peak is None:
+            return theirs(*arguments, **settings)
+        return schedule(found.spec, found.steps, peak=found.peak)
+
+    return make

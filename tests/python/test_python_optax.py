@@ -109,3 +109,34 @@ def test_wrong_use_has_a_clear_error():
     ]:
         with pytest.raises(ValueError, match=words):
             lehr.optax.schedule(*arguments, **settings)
+
+
+def test_optaxs_own_tests_pass_with_the_drop_ins(monkeypatch):
+    import unittest
+
+    from optax.schedules import _schedule, _schedule_test
+
+    for name in lehr.optax._DROP_INS:
+        monkeypatch.setattr(_schedule, name, getattr(lehr.optax, name))
+    # All but the one that puts every optimiser of optax through a constant rate: it is slow and says nothing of this.
+    loader, suite = unittest.TestLoader(), unittest.TestSuite()
+    for name in dir(_schedule_test):
+        case = getattr(_schedule_test, name)
+        if isinstance(case, type) and issubclass(case, unittest.TestCase) and name != "ScheduleAsLearningRateTest":
+            suite.addTests(loader.loadTestsFromTestCase(case))
+    with jax.enable_x64(False):
+        result = unittest.TextTestRunner(verbosity=0).run(suite)
+    assert result.testsRun > 35 and result.wasSuccessful()
+
+
+def test_the_drop_ins_are_lehrs_where_the_schedule_has_an_end():
+    steps = 1_000_000
+    rate = lehr.optax.cosine_decay_schedule(1.0, steps)
+    exact = lehr.schedule("cosine", steps, peak=1.0)
+    counts = steps - 1 - np.arange(20)
+    assert single(rate, counts) == pytest.approx(exact.at(counts), rel=1e-6)
+    assert "lehr" in rate.__module__ and "optax" in lehr.optax.exponential_decay(1.0, 10, 0.5).__module__
+    assert float(lehr.optax.linear_schedule(0.5, 0.0, 10)(5)) == 0.25
+    assert lehr.optax.constant_schedule(-1.0)(3) == -1.0
+    with pytest.raises(AttributeError, match="nothing"):
+        lehr.optax.nothing

@@ -8,6 +8,7 @@ mod program;
 mod schedule;
 mod search;
 mod torch;
+mod tune;
 
 use pyo3::prelude::*;
 
@@ -20,5 +21,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     feedback::add(module)?;
     program::add(module)?;
     search::add(module)?;
-    torch::add(module)
+    torch::add(module)?;
+    tune::add(module)
 }
