@@ -55,6 +55,22 @@ pub fn install(packages: &[&str]) -> Result<(), Lack> {
     }
 }
 
+/// Sees to it that the programs of a PostgreSQL server are there. False where they may not be installed.
+pub fn postgresql() -> Result<bool, String> {
+    let found = || {
+        let mut versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        answers("initdb", &["--version"]) || versions.any(|v| v.path().join("bin/initdb").exists())
+    };
+    match found() {
+        true => Ok(true),
+        false => match install(&["postgresql"]) {
+            Ok(()) => Ok(found()),
+            Err(Lack::Absent(_)) => Ok(false),
+            Err(Lack::Failed(why)) => Err(why),
+        },
+    }
+}
+
 /// Whether a program can be started and succeeds.
 pub fn answers(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);

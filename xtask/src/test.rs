@@ -2,7 +2,7 @@
 use std::process::Command;
 
 use crate::step::{Steps, Tally, counted};
-use crate::system::Lack;
+use crate::system::{self, Lack};
 use crate::venv::Kind;
 use crate::{TestArgs, links, no_std, package, root};
 
@@ -27,8 +27,25 @@ pub fn run(args: &TestArgs) -> Result<bool, String> {
 
 fn rust(steps: &mut Steps) {
     steps.run("Links of the documentation", links::check);
+    let mut postgresql = false;
+    steps.run("PostgreSQL", || {
+        postgresql = system::postgresql()?;
+        Ok(Tally::default())
+    });
+    if !postgresql {
+        steps.leave_out(
+            "tests on PostgreSQL",
+            "it is not installed, and only root may install it: `apt-get install postgresql`",
+        );
+    }
     steps.run("Rust tests and documentation examples", || {
-        counted(root::cargo().args(["test", "--workspace", "--no-fail-fast"]), Tally::of_rust_line)
+        let mut tests = root::cargo();
+        tests.args(["test", "--workspace", "--no-fail-fast"]);
+        if postgresql {
+            // Where it is there, a test that cannot start a server has failed.
+            tests.env("LEHR_NEED_POSTGRESQL", "1");
+        }
+        counted(&mut tests, Tally::of_rust_line)
     });
     if no_std::applies() {
         steps.run("lehr-schedule without the standard library", no_std::check);

@@ -12,6 +12,7 @@ mod progress;
 mod report;
 mod robustness;
 mod schedule;
+mod study;
 mod theory;
 mod tune;
 
@@ -40,6 +41,11 @@ enum Command {
     Theory(theory::Theory),
     Lab(lab::Lab),
     Report(report::Report),
+    Studies(study::studies::Studies),
+    Trials(study::trials::Trials),
+    Best(study::best::Best),
+    Export(study::export::Export),
+    Rm(study::rm::Rm),
 }
 
 fn run(command: Command) -> Result<(), Failure> {
@@ -52,6 +58,11 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Theory(args) => theory::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Studies(args) => study::studies::run(&args),
+        Command::Trials(args) => study::trials::run(&args),
+        Command::Best(args) => study::best::run(&args),
+        Command::Export(args) => study::export::run(&args),
+        Command::Rm(args) => study::rm::run(&args),
     }
 }
 

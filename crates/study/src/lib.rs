@@ -28,6 +28,7 @@
 //! may be taken up again is RUNNING, and its intermediate values are its reports if it had one run, or the final value of
 //! each run at the step of its horizon if it had several.
 mod attribute;
+pub mod conformance;
 mod distribution;
 mod error;
 mod history;
@@ -53,3 +54,4 @@ pub use run::{
 pub use state::{RunState, TrialState};
 pub use storage::Storage;
 pub use study::Study;
+pub use time::iso_time;

@@ -208,18 +208,23 @@ impl Study {
         plan: &Plan,
         worker: &str,
     ) -> Result<Attempt, StudyError> {
-        while let Some(mut attempt) = self.claim_waiting(plan, worker)? {
-            match self.complete(sampler, seed, &mut attempt) {
-                Ok(()) => return Ok(attempt),
-                // Its values are outside of the space: it says so and fails, and the next one is looked at.
-                Err(StudyError::Search(why)) => {
-                    attempt.finish(&RunEnd::new(RunOutcome::Failed, 0).because(why.to_string()))?;
-                }
-                Err(other) => return Err(other),
-            }
-        }
         loop {
-            let history = self.history()?;
+            self.history()?;
+            // Asking the storage for one is a write: only where one was seen.
+            if self.has_waiting()
+                && let Some(mut attempt) = self.claim_waiting(plan, worker)?
+            {
+                match self.complete(sampler, seed, &mut attempt) {
+                    Ok(()) => return Ok(attempt),
+                    // Its values are outside of the space: it says so and fails, and the next one is looked at.
+                    Err(StudyError::Search(why)) => {
+                        attempt.finish(&RunEnd::new(RunOutcome::Failed, 0).because(why.to_string()))?;
+                        continue;
+                    }
+                    Err(other) => return Err(other),
+                }
+            }
+            let Some(history) = self.mirror.as_ref().map(Mirror::history) else { continue };
             let number = history.len() as u64;
             let saw = pending(history);
             let params = sampler.suggest(history.space(), history, &mut Stream::for_trial(seed, number))?;
@@ -231,6 +236,11 @@ impl Study {
                 done => return done,
             }
         }
+    }
+
+    /// Whether a trial waited when the records were read.
+    fn has_waiting(&self) -> bool {
+        self.records.open().iter().any(|&place| self.records.trials()[place].state == TrialState::Waiting)
     }
 
     /// Suggests the parameters that a waiting trial lacks.

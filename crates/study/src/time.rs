@@ -14,6 +14,12 @@ pub(crate) fn to_text(micros: i64) -> String {
     strtime::format("%Y-%m-%d %H:%M:%S%.6f", TimeZone::UTC.to_datetime(moment)).unwrap_or_default()
 }
 
+/// The text of a moment, given in microseconds since 1970, as ISO 8601 has it: `2026-11-22T07:39:40Z`.
+pub fn iso_time(micros: i64) -> String {
+    let moment = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
+    strtime::format("%Y-%m-%dT%H:%M:%SZ", TimeZone::UTC.to_datetime(moment)).unwrap_or_default()
+}
+
 /// The moment of a text, if it is one.
 pub(crate) fn from_text(text: &str) -> Option<i64> {
     let moment: DateTime = text.parse().ok()?;
@@ -34,6 +40,7 @@ mod tests {
             assert_eq!(to_text(micros), text);
             assert_eq!(from_text(text), Some(micros));
         }
+        assert_eq!(iso_time(0), "1970-01-01T00:00:00Z");
         assert_eq!(from_text("2026-11-22 07:39:40"), Some(1_795_333_180_000_000));
         assert_eq!(from_text("yesterday"), None);
     }

@@ -70,7 +70,8 @@ fn lehr(tx: &mut dyn Tx, study: StudyId) -> Result<Vec<Silent>, StudyError> {
 fn optuna(tx: &mut dyn Tx, study: StudyId) -> Result<Vec<Silent>, StudyError> {
     let sql = "SELECT t.trial_id, t.number, {age} FROM trials t JOIN trial_heartbeats h ON h.trial_id = t.trial_id \
                WHERE t.study_id = $1 AND t.state IN ('RUNNING', 'WAITING') AND t.state = 'RUNNING' \
-               AND NOT EXISTS (SELECT 1 FROM lehr_runs r WHERE r.trial_id = t.trial_id) ORDER BY t.trial_id";
+               AND NOT EXISTS (SELECT 1 FROM lehr_runs r WHERE r.trial_id = t.trial_id AND r.state <> 'queued') \
+               ORDER BY t.trial_id";
     tx.all(sql, &[Arg::Int(study.0)], |row| {
         let age = row.float_or_null(2)?.unwrap_or(0.0);
         Ok(Silent { trial_id: row.int(0)?, trial: row.count(1)?, age, run: None })
