@@ -6,6 +6,7 @@
 mod diagnose;
 mod failure;
 mod find;
+mod init;
 mod lab;
 mod output;
 mod progress;
@@ -15,6 +16,7 @@ mod schedule;
 mod study;
 mod theory;
 mod tune;
+mod worker;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -33,7 +35,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Tune(tune::Tune),
+    Tune(Box<tune::Tune>),
+    Init(init::Init),
+    Worker(worker::Worker),
     Find(find::Find),
     Schedule(schedule::Schedule),
     Diagnose(diagnose::Diagnose),
@@ -50,7 +54,9 @@ enum Command {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Tune(args) => tune::run(args),
+        Command::Tune(args) => tune::run(*args),
+        Command::Init(args) => init::run(&args),
+        Command::Worker(args) => worker::run(args),
         Command::Find(args) => find::run(&args),
         Command::Schedule(args) => schedule::run(args),
         Command::Diagnose(args) => diagnose::run(&args),

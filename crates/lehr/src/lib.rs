@@ -9,9 +9,10 @@
 //! - [`diagnose`]: did a run train well, with evidence and suggestions;
 //! - [`robustness`]: how much a finished sweep says is lost when the base rate is off;
 //! - [`logs`]: logs of training as CSV;
-//! - [`tensorboard`]: the numbers of TensorBoard's event files, also while they are written.
+//! - [`tensorboard`]: the numbers of TensorBoard's event files, also while they are written;
+//! - [`worker`]: studies of any training program, worked on by any number of workers.
 //!
-//! The crates that this one stands on are re-exported: [`schedule`], [`search`], [`lab`], [`theory`].
+//! The crates that this one stands on are re-exported: [`schedule`], [`search`], [`study`], [`lab`], [`theory`].
 
 pub mod diagnose;
 pub mod find;
@@ -22,8 +23,11 @@ pub mod strategy;
 pub mod sweep;
 pub mod tensorboard;
 pub mod tune;
+#[cfg(unix)]
+pub mod worker;
 
 pub use lehr_lab as lab;
 pub use lehr_schedule as schedule;
 pub use lehr_search as search;
+pub use lehr_study as study;
 pub use lehr_theory as theory;

@@ -46,7 +46,16 @@ pub use record::{Branch, Record, Run, RunState};
 pub use result::{Estimate, Range, Recommendation, Spent};
 pub use sampled::Sampled;
 
-use lehr_search::{Params, Verdict};
+use lehr_search::{Key, Params, Verdict};
+
+/// What the reports of a run may be compared with: those of runs with the same rate, schedule and horizon, or all where the
+/// goal says so.
+///
+/// # Errors
+/// A schedule that the parameters do not fill.
+pub fn comparability(goal: &Goal, params: &Params, horizon: u64) -> Result<Key, StrategyError> {
+    if goal.comparable_reports { Ok(Key::COMPARABLE) } else { sampled::key(goal, params, horizon) }
+}
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]

@@ -186,7 +186,7 @@ fn outcome(goal: &Goal, run: &Run) -> Option<Outcome> {
 }
 
 /// Reports of two runs compare where rate, schedule and horizon are the same (FNV-1a).
-fn key(goal: &Goal, params: &Params, horizon: u64) -> Result<Key, StrategyError> {
+pub(super) fn key(goal: &Goal, params: &Params, horizon: u64) -> Result<Key, StrategyError> {
     let rate = params.float(&goal.rate).unwrap_or(f64::NAN);
     let spec = goal.spec(params)?.unwrap_or_default();
     let bytes = spec.bytes().chain(rate.to_bits().to_le_bytes()).chain(horizon.to_le_bytes());

@@ -8,7 +8,7 @@ use lehr_report::number::{count, loss, rate, significant};
 use lehr_report::{Align, Axis, Figure, Series, Table};
 use serde::Serialize;
 
-use super::args::Tune;
+use super::super::args::Tune;
 use crate::failure::Failure;
 use crate::output;
 

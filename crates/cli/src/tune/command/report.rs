@@ -1,0 +1,314 @@
+//! What a study of a program found.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use lehr::search::{Direction, Domain, Params};
+use lehr::strategy::Recommendation;
+use lehr::study::{Records, RunRecord, RunState, Study, TrialRecord, TrialState};
+use lehr::worker::{Done, Hand, Job, record, words};
+use lehr_report::number::{self, rate};
+use lehr_report::{Align, Axis, Figure, Series, Table, terminal};
+use serde::Serialize;
+
+use super::super::shell;
+use crate::failure::Failure;
+use crate::output;
+
+/// Rows of the table.
+const ROWS: usize = 10;
+/// Most lines in the picture.
+const SERIES: usize = 8;
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    study: &'a str,
+    storage: &'a str,
+    metric: &'a str,
+    state: String,
+    counts: BTreeMap<&'static str, usize>,
+    best: Option<Found>,
+    baseline: Option<Found>,
+    /// By how much the best value is better than the baseline's; positive is better.
+    gain: Option<f64>,
+    recommendation: Recommendation,
+    trials: Vec<Row>,
+}
+
+/// A trial with a value.
+#[derive(Clone, Serialize)]
+struct Found {
+    trial: usize,
+    params: Params,
+    value: f64,
+    command: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    trial: usize,
+    state: &'static str,
+    params: Params,
+    value: Option<f64>,
+    reason: Option<String>,
+}
+
+/// Prints the result, draws the picture.
+pub fn conclude(
+    job: &Job,
+    study: &Study,
+    done: &Done,
+    output: Option<&Path>,
+    json: bool,
+) -> Result<(), Failure> {
+    let records = study.records();
+    let known = record(records, &job.goal.space, job.goal.target.steps);
+    let recommendation = job.strategy.result(&job.goal, &known).map_err(Failure::failed)?;
+    let best = study.best().map(|number| found(job, study, &records.trials()[number])).transpose()?.flatten();
+    let baseline = match &job.goal.baseline {
+        Some(_) => records.trials().first().map(|trial| found(job, study, trial)).transpose()?.flatten(),
+        None => None,
+    };
+    let gain = best.as_ref().zip(baseline.as_ref()).map(|(best, base)| gain(job, best.value, base.value));
+    let figure = figure(job, records);
+    if let (Some(file), Some(figure)) = (output, &figure) {
+        lehr_report::save(figure, file).map_err(Failure::failed)?;
+    }
+    let summary = Summary {
+        study: study.name(),
+        storage: study.storage().url(),
+        metric: &job.metric.name,
+        state: match done {
+            Done::Finished(reason) => reason.clone(),
+            Done::TimeUp => "the time is up".into(),
+            Done::Interrupted => "interrupted".into(),
+        },
+        counts: counts(records),
+        best,
+        baseline,
+        gain,
+        recommendation,
+        trials: records.trials().iter().map(|trial| row(trial, records)).collect(),
+    };
+    if json {
+        return output::json("lehr.tune.program/1", &summary);
+    }
+    output::text(&text(job, records, &summary, figure.as_ref()))
+}
+
+/// What was kept, and how to go on.
+pub fn interrupted(study: &Study, command: &str) -> String {
+    let trials = study.records().trials();
+    let finished = trials.iter().filter(|trial| trial.state.is_finished()).count();
+    format!("{finished} trials are finished and kept in {}; to continue:\n  {command}", study.storage().url())
+}
+
+fn gain(job: &Job, best: f64, base: f64) -> f64 {
+    match job.goal.direction {
+        Direction::Minimize => base - best,
+        Direction::Maximize => best - base,
+    }
+}
+
+fn found(job: &Job, study: &Study, trial: &TrialRecord) -> Result<Option<Found>, Failure> {
+    let Some(&value) = trial.values.first() else { return Ok(None) };
+    let run = longest(trial, study.records());
+    let hand = Hand {
+        params: &trial.params,
+        trial: trial.number,
+        run: run.map_or(0, |run| run.number),
+        horizon: run.map_or(job.goal.target.steps, |run| run.horizon),
+        seed: run.map_or(job.goal.seed, |run| run.seed),
+        resume: None,
+        device: job.command.has("device").then_some("DEVICE"),
+    };
+    let command = words(job, study.name(), &hand).map_err(super::failure)?;
+    Ok(Some(Found { trial: trial.number, params: trial.params.clone(), value, command }))
+}
+
+/// The run that speaks for a trial.
+fn longest<'a>(trial: &TrialRecord, records: &'a Records) -> Option<&'a RunRecord> {
+    trial.runs.iter().filter_map(|&run| records.runs().get(run)).max_by_key(|run| run.horizon)
+}
+
+fn row(trial: &TrialRecord, records: &Records) -> Row {
+    let run = longest(trial, records);
+    let diverged = run.is_some_and(|run| run.state == RunState::Diverged);
+    let state = match trial.state {
+        TrialState::Failed if diverged => "diverged",
+        TrialState::Waiting => "waiting",
+        TrialState::Running => "running",
+        TrialState::Complete => "complete",
+        TrialState::Pruned => "pruned",
+        TrialState::Failed => "failed",
+    };
+    Row {
+        trial: trial.number,
+        state,
+        params: trial.params.clone(),
+        value: trial.values.first().copied(),
+        reason: run.and_then(|run| run.reason.clone()),
+    }
+}
+
+fn counts(records: &Records) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for trial in records.trials() {
+        *counts.entry(row(trial, records).state).or_default() += 1;
+    }
+    counts
+}
+
+fn text(job: &Job, records: &Records, summary: &Summary<'_>, figure: Option<&Figure>) -> String {
+    let counts: Vec<String> = summary.counts.iter().map(|(state, n)| format!("{n} {state}")).collect();
+    let mut text =
+        format!("{} trials: {} ({})\n\n", records.trials().len(), counts.join(", "), summary.state);
+    text += &table(job, summary);
+    if let Some(figure) = figure {
+        let width = u16::try_from(output::width().clamp(60, 140)).unwrap_or(100);
+        text += &format!("\n{}", terminal(figure, width, 20, output::color()));
+    }
+    text.push('\n');
+    text += &advice(job, summary);
+    if let Some(failed) =
+        records.trials().iter().rev().map(|trial| row(trial, records)).find(|r| r.state == "failed")
+    {
+        let reason =
+            failed.reason.as_deref().and_then(|reason| reason.lines().next()).unwrap_or("no reason is known");
+        text += &format!("Trials failed; the last one, {}: {reason}\n", failed.trial);
+    }
+    text
+}
+
+fn table(job: &Job, summary: &Summary<'_>) -> String {
+    let mut rows: Vec<&Row> = summary.trials.iter().filter(|row| row.value.is_some()).collect();
+    let key = |row: &Row| match job.goal.direction {
+        Direction::Minimize => row.value.unwrap_or(f64::INFINITY),
+        Direction::Maximize => -row.value.unwrap_or(f64::NEG_INFINITY),
+    };
+    // A value of a pruned trial is of an unfinished run: complete ones come first.
+    rows.sort_by(|a, b| {
+        (a.state != "complete").cmp(&(b.state != "complete")).then(key(a).total_cmp(&key(b)))
+    });
+    let names: Vec<&str> = job.goal.space.parameters().iter().map(|parameter| &*parameter.name).collect();
+    let head = [("trial".to_owned(), Align::Right), (job.metric.name.clone(), Align::Right)];
+    let columns = head.into_iter().chain(names.iter().map(|name| ((*name).to_owned(), Align::Left)));
+    let state = rows.iter().any(|row| row.state != "complete").then(|| ("state".to_owned(), Align::Left));
+    let mut table = Table::new(columns.chain(state));
+    for row in rows.iter().take(ROWS) {
+        let values =
+            job.goal.space.parameters().iter().map(|parameter| match row.params.get(&parameter.name) {
+                Some(value) => match (&parameter.domain, value.as_f64()) {
+                    (Domain::Float { .. }, Some(x)) if parameter.suffix.is_none() => {
+                        number::significant(x, 4)
+                    }
+                    _ => parameter.show(value),
+                },
+                None => "–".into(),
+            });
+        let head = [row.trial.to_string(), row.value.map_or(String::new(), number::loss)];
+        table.row(head.into_iter().chain(values).chain([row.state.to_owned()]));
+    }
+    if table.is_empty() { String::new() } else { table.text() }
+}
+
+fn advice(job: &Job, summary: &Summary<'_>) -> String {
+    let mut text = format!("{}\n", summary.recommendation.advice);
+    if let Some(best) = &summary.best {
+        text += &format!("Best: trial {}, {} {}", best.trial, job.metric.name, number::loss(best.value));
+        text += &match (&summary.baseline, summary.gain) {
+            (Some(base), Some(_)) if base.trial == best.trial => {
+                ": your present setting; nothing was better".into()
+            }
+            (Some(base), Some(gain)) => {
+                let share = match base.value {
+                    0.0 => String::new(),
+                    value => format!(", {}", number::percent(gain / value.abs())),
+                };
+                format!(
+                    ": a gain of {}{share} over your present setting ({})",
+                    number::loss(gain),
+                    number::loss(base.value)
+                )
+            }
+            _ => String::new(),
+        };
+        text += &format!("\n  {}\n", shell(&best.command));
+    }
+    if job.goal.baseline.is_some() && summary.baseline.is_none() {
+        text += "Your present setting (trial 0) has no result to compare with.\n";
+    }
+    for doubt in &summary.recommendation.doubts {
+        text += &format!("Mind: {doubt}.\n");
+    }
+    text
+}
+
+/// The trials of one schedule: its spec, rates with values, rates that diverged.
+type Group = (String, Vec<(f64, f64)>, Vec<f64>);
+
+/// Value against rate, a series per schedule or per choice of the only word-like parameter.
+fn figure(job: &Job, records: &Records) -> Option<Figure> {
+    job.goal.space.get(&job.goal.rate)?;
+    let spec = |params: &Params| job.goal.spec(params).ok().flatten().unwrap_or_default();
+    let mut groups: Vec<Group> = Vec::new();
+    for trial in records.trials() {
+        let Some(x) = trial.params.float(&job.goal.rate) else { continue };
+        let state = row(trial, records).state;
+        let value = trial.values.first().copied().filter(|value| state == "complete" && value.is_finite());
+        if value.is_none() && state != "diverged" {
+            continue;
+        }
+        let name = spec(&trial.params);
+        let place = groups.iter().position(|group| group.0 == name).unwrap_or_else(|| {
+            groups.push((name, Vec::new(), Vec::new()));
+            groups.len() - 1
+        });
+        match value {
+            Some(value) => groups[place].1.push((x, value)),
+            None => groups[place].2.push(x),
+        }
+    }
+    if groups.len() > SERIES {
+        let merged = groups.drain(..).fold((String::new(), Vec::new(), Vec::new()), |mut all, group| {
+            all.1.extend(group.1);
+            all.2.extend(group.2);
+            all
+        });
+        groups.push(merged);
+    }
+    if groups.iter().map(|group| group.1.len()).sum::<usize>() < 2 {
+        return None;
+    }
+    let name = &job.metric.name;
+    let title = format!("{name} against {}", job.goal.rate);
+    let log = matches!(
+        job.goal.space.get(&job.goal.rate).map(|parameter| &parameter.domain),
+        Some(Domain::Float { scale: lehr::search::Scale::Log, .. })
+    );
+    let x = if log { Axis::log(&job.goal.rate) } else { Axis::linear(&job.goal.rate) };
+    let mut figure = Figure::new(title).x(x).y(Axis::linear(name));
+    for (spec, points, diverged) in groups {
+        let label = if spec.is_empty() { "trials".to_owned() } else { spec };
+        figure = figure.series(Series::points(label, points).diverged(diverged));
+    }
+    Some(figure)
+}
+
+/// The best rate in words; used by `lehr worker`, which does not own the study.
+pub fn short(job: &Job, study: &Study) -> String {
+    let trials = study.records().trials();
+    let best = study.best().and_then(|number| trials.get(number));
+    let finished = trials.iter().filter(|trial| trial.state.is_finished()).count();
+    match best {
+        Some(best) => format!(
+            "{finished} trials are finished; best {} (trial {}: {})\n",
+            best.values.first().map_or(String::new(), |value| number::loss(*value)),
+            best.number,
+            best.params
+                .float(&job.goal.rate)
+                .map_or_else(|| best.params.to_string(), |lr| format!("{}={}", job.goal.rate, rate(lr)))
+        ),
+        None => format!("{finished} trials are finished; none has a value\n"),
+    }
+}

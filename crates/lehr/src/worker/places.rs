@@ -1,0 +1,101 @@
+//! Where the files of a study lie: `OUT/STUDY/trial-00007/run-00012/{log.txt, report.jsonl, schedule.csv, checkpoint/}`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::program::ProgramError;
+
+/// The folder of one run.
+#[derive(Clone, Debug)]
+pub struct Place {
+    folder: PathBuf,
+}
+
+impl Place {
+    /// Of a run of a trial.
+    pub fn new(out: &Path, study: &str, trial: usize, run: usize) -> Self {
+        let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+        let mut name: String = study.chars().map(plain).collect();
+        if name.starts_with('.') {
+            name.insert(0, '_');
+        }
+        Self { folder: out.join(name).join(format!("trial-{trial:05}")).join(format!("run-{run:05}")) }
+    }
+
+    /// Makes the folder, and gives it in full: the program may work in another one.
+    pub fn make(self) -> Result<Self, ProgramError> {
+        let checkpoint = self.checkpoint();
+        let failed = |action, source| ProgramError::Io { action, path: checkpoint.clone(), source };
+        fs::create_dir_all(&checkpoint).map_err(|source| failed("create", source))?;
+        let folder = self.folder.canonicalize().map_err(|source| failed("find", source))?;
+        Ok(Self { folder })
+    }
+
+    /// What the program wrote.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log.txt")
+    }
+
+    /// The report channel.
+    pub fn report(&self) -> PathBuf {
+        self.folder.join("report.jsonl")
+    }
+
+    /// The schedule file.
+    pub fn schedule(&self, binary: bool) -> PathBuf {
+        self.folder.join(if binary { "schedule.f64" } else { "schedule.csv" })
+    }
+
+    /// The folder of checkpoints.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.folder.join("checkpoint")
+    }
+}
+
+/// The checkpoint in a folder: its entry `step-N` with the largest N (of those up to `most`), and N; the folder itself if it
+/// holds other things; nothing if it is empty. Entries that are still being written (`step-N.tmp`, `.part`) do not count.
+pub fn checkpoint_in(folder: &Path, most: Option<u64>) -> Option<(PathBuf, Option<u64>)> {
+    let entries: Vec<fs::DirEntry> = fs::read_dir(folder).ok()?.filter_map(Result::ok).collect();
+    let step = |entry: &fs::DirEntry| step_of(entry.file_name().to_str()?);
+    let steps = || entries.iter().filter_map(|entry| Some((step(entry)?, entry.path())));
+    if steps().next().is_some() {
+        let fitting = steps().filter(|(step, _)| most.is_none_or(|most| *step <= most));
+        return fitting.max_by_key(|(step, _)| *step).map(|(step, path)| (path, Some(step)));
+    }
+    (!entries.is_empty()).then(|| (folder.to_owned(), None))
+}
+
+/// N of `step-N`, with or without an ending.
+fn step_of(name: &str) -> Option<u64> {
+    let (number, ending) =
+        name.strip_prefix("step-")?.split_once('.').unwrap_or((&name["step-".len()..], ""));
+    let done = !matches!(ending, "tmp" | "part") && !ending.ends_with(".tmp") && !ending.ends_with(".part");
+    number.parse().ok().filter(|_| done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_whole_checkpoint_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        assert_eq!(checkpoint_in(folder.path(), None), None);
+        assert_eq!(checkpoint_in(&path("absent"), None), None);
+        fs::write(path("model.pt"), "x").unwrap();
+        assert_eq!(checkpoint_in(folder.path(), Some(5)), Some((folder.path().to_owned(), None)));
+        for name in ["step-100", "step-20.pt", "step-300.pt.tmp", "step-400.part", "step-x", "astep-500"] {
+            fs::write(path(name), "x").unwrap();
+        }
+        assert_eq!(checkpoint_in(folder.path(), None), Some((path("step-100"), Some(100))));
+        assert_eq!(checkpoint_in(folder.path(), Some(99)), Some((path("step-20.pt"), Some(20))));
+        assert_eq!(checkpoint_in(folder.path(), Some(19)), None);
+    }
+
+    #[test]
+    fn names_of_studies_make_no_other_folders() {
+        let place = Place::new(Path::new("out"), "../a b/c", 7, 12);
+        assert_eq!(place.log(), Path::new("out/_.._a_b_c/trial-00007/run-00012/log.txt"));
+    }
+}
