@@ -7,6 +7,7 @@ mod package;
 mod pictures;
 mod python;
 mod root;
+mod screenshots;
 mod step;
 mod system;
 mod test;
@@ -40,6 +41,8 @@ enum Task {
         #[arg(long)]
         release: bool,
     },
+    /// Takes the screenshots of the page that the documentation shows (needs a Chromium).
+    Screenshots,
     /// Creates the Python environment of the tests (first use) and prints the path of its Python.
     Venv {
         /// Without torch and what stands on it.
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Task::Pictures(args) => pictures::run(&args),
         Task::Charts(args) => charts::run(&args),
         Task::Package { release } => package(release),
+        Task::Screenshots => screenshots::run(),
         Task::Venv { light } => venv::Kind::from_light(light).python().map_err(String::from).map(|python| {
             println!("{}", python.display());
             true

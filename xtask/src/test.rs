@@ -4,7 +4,7 @@ use std::process::Command;
 use crate::step::{Steps, Tally, counted};
 use crate::system::{self, Lack};
 use crate::venv::Kind;
-use crate::{TestArgs, links, no_std, package, root};
+use crate::{TestArgs, links, no_std, package, root, system};
 
 /// Runs the steps. True if every test that ran has passed.
 pub fn run(args: &TestArgs) -> Result<bool, String> {
@@ -80,6 +80,7 @@ fn python(steps: &mut Steps, kind: Kind) {
         Some(Err(why)) => return steps.leave_out("Python tests", &why),
         None => return steps.leave_out("Python tests", "their environment could not be made"),
     };
+    browser(steps);
     if kind == Kind::Light {
         steps.leave_out("Python tests that need torch, transformers or timm", "--light");
     }
@@ -105,4 +106,23 @@ fn python(steps: &mut Steps, kind: Kind) {
         }
         counted(&mut pytest, Tally::of_pytest_line)
     });
+}
+
+/// The tests of the page need a browser; they skip themselves where there is none.
+fn browser(steps: &mut Steps) {
+    let mut lack = None;
+    steps.run("Browser for the tests of the page", || {
+        let names = ["chromium", "chromium-browser", "google-chrome"];
+        if !names.iter().any(|name| system::answers(name, &["--version"])) {
+            match system::install(&["chromium", "fonts-dejavu-core"]) {
+                Ok(()) => {}
+                Err(Lack::Absent(why)) => lack = Some(why),
+                Err(Lack::Failed(why)) => return Err(why),
+            }
+        }
+        Ok(Tally::default())
+    });
+    if let Some(why) = lack {
+        steps.leave_out("tests of the page in a browser", &why);
+    }
 }

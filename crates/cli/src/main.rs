@@ -14,6 +14,7 @@ mod report;
 mod robustness;
 mod schedule;
 mod study;
+mod serve;
 mod theory;
 mod tune;
 mod worker;
@@ -50,6 +51,7 @@ enum Command {
     Best(study::best::Best),
     Export(study::export::Export),
     Rm(study::rm::Rm),
+    Serve(serve::Serve),
 }
 
 fn run(command: Command) -> Result<(), Failure> {
@@ -69,6 +71,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Best(args) => study::best::run(&args),
         Command::Export(args) => study::export::run(&args),
         Command::Rm(args) => study::rm::run(&args),
+        Command::Serve(args) => serve::run(args),
     }
 }
 

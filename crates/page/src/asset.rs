@@ -51,6 +51,13 @@ pub(crate) fn script(start: &str) -> String {
     text + "})();\n"
 }
 
+/// The script of the live page.
+#[cfg(feature = "serve")]
+pub(crate) fn live_script() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| script(include_str!("../assets/js/live.js")))
+}
+
 /// How a content security policy names a text that may stand in the page.
 pub(crate) fn hash(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text.as_bytes())))

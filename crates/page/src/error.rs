@@ -26,6 +26,9 @@ pub enum PageError {
     /// A sweep file cannot be read.
     #[error(transparent)]
     Robustness(#[from] lehr::robustness::RobustnessError),
+    /// A study cannot be read.
+    #[error(transparent)]
+    Study(#[from] lehr_study::StudyError),
     /// The view cannot be written as JSON.
     #[error("cannot write the page's data: {0}")]
     Json(#[from] serde_json::Error),

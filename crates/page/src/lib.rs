@@ -9,6 +9,8 @@ mod error;
 mod figure;
 mod html;
 mod markdown;
+#[cfg(feature = "serve")]
+pub mod server;
 pub mod source;
 mod thin;
 pub mod view;

@@ -3,6 +3,14 @@
 const PICTURES = [ratesPicture, robustnessPicture, curvesPicture, parametersPicture, schedulesPicture, importancePicture, budgetPicture, workersPicture];
 const LOGO = "M4 20V9.500a8 8 0 0 1 16 0V20h-4.500v-9.500a3.500 3.500 0 0 0-7 0V20z";
 
+/** The view with its texts in place of their numbers. */
+function decoded(view) {
+  for (const column of view.trials.columns) {
+    if (column.words) column.cells = column.cells.map((place) => (place === null ? null : column.words[place]));
+  }
+  return view;
+}
+
 class Page {
   constructor(root, source) {
     this.root = root;

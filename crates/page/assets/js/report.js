@@ -1,7 +1,7 @@
 // The self-contained file: the view lies in it.
 
 function startReport() {
-  const view = JSON.parse(document.getElementById("lehr-view").textContent);
+  const view = decoded(JSON.parse(document.getElementById("lehr-view").textContent));
   document.body.prepend(h("a", { class: "skip", href: "#trials" }, "Skip to the trials"), bar("#summary"));
   const page = new Page(document.querySelector("main"), {});
   theme.start(() => page.repaint());

@@ -27,8 +27,6 @@ pub struct Curve {
     pub best: bool,
     /// The run's name: its trial, and its own number where a trial has several.
     pub name: String,
-    /// The schedule's place in the palette.
-    pub colour: usize,
     /// The schedule.
     pub spec: String,
     /// Peak rate, where known.

@@ -1,0 +1,45 @@
+//! What was spent.
+use super::context::Context;
+use super::trials::Row;
+use super::{curves, tidy};
+use crate::thin::thin;
+use crate::view::Budget;
+
+/// Points of the best value so far.
+const POINTS: usize = 300;
+
+/// Spent in runs to the target horizon; `None` where no run says how much it trained.
+pub(super) fn of(context: &Context<'_>, rows: &[Row<'_>]) -> Option<Budget> {
+    let target = context.target.filter(|steps| *steps > 0)? as f64;
+    let mut parts: Vec<(String, f64)> = Vec::new();
+    let mut runs: Vec<&lehr_study::RunRecord> = context.records.runs().iter().collect();
+    let spent: f64 = runs.iter().map(|run| run.steps as f64).sum::<f64>() / target;
+    if spent <= 0.0 {
+        return None;
+    }
+    for run in &runs {
+        let name = curves::state(run.state);
+        let cost = run.steps as f64 / target;
+        match parts.iter_mut().find(|part| part.0 == name) {
+            Some(part) => part.1 += cost,
+            None => parts.push((name.to_owned(), cost)),
+        }
+    }
+    parts.sort_by(|a, b| b.1.total_cmp(&a.1));
+    runs.sort_by_key(|run| (run.ended.unwrap_or(i64::MAX), run.number));
+    let (mut sum, mut best, mut progress) = (0.0, f64::INFINITY, Vec::new());
+    for run in runs {
+        sum += run.steps as f64 / target;
+        let complete = rows.get(run.trial).and_then(|row| row.value);
+        let value = run.value.filter(|value| complete == Some(*value)).map(|value| context.sign() * value);
+        if let Some(value) = value.filter(|value| *value < best) {
+            best = value;
+            progress.push((sum, context.sign() * value));
+        }
+    }
+    if let Some(last) = progress.last().copied() {
+        progress.push((spent, last.1));
+    }
+    let progress = thin(&progress, POINTS).into_iter().map(|(x, y)| (tidy(x), tidy(y))).collect();
+    Some(Budget { spent, grid: None, grid_note: String::new(), parts, progress })
+}

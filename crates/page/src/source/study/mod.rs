@@ -1,0 +1,60 @@
+//! The view of a study.
+mod budget;
+mod context;
+mod curves;
+mod rates;
+mod tiles;
+mod trials;
+mod workers;
+
+use lehr_study::{Study, StudyError};
+
+use crate::view::{Importance, Objective, SCHEMA, Schedules, View};
+use context::Context;
+
+/// The view of a study as it was when it was last refreshed. `now` is in microseconds since 1970.
+///
+/// # Errors
+/// [`StudyError`] if its settings or its workers cannot be read.
+pub fn of_study(study: &Study, now: i64) -> Result<View, StudyError> {
+    let context = Context::new(study)?;
+    let workers = study.storage().workers(study.id())?;
+    let trials = trials::read(&context);
+    let found = rates::Found::of(&context, &trials);
+    let tried = trials::tried(&context, &trials);
+    let values: Vec<f64> = trials.iter().map(|trial| trial.value.unwrap_or(f64::NAN)).collect();
+    let budget = budget::of(&context, &trials);
+    let words = tiles::words(&context, &trials, &found, &workers);
+    let horizons = context.target.filter(|steps| *steps > 1);
+    Ok(View {
+        schema: SCHEMA,
+        name: study.name().to_owned(),
+        about: context.about(),
+        objective: Objective { name: context.metric.clone(), maximize: context.maximize },
+        tiles: tiles::tiles(&context, &trials, &found, budget.as_ref(), &workers),
+        running: trials.iter().any(|trial| trial.is_open()),
+        rates: found.rates(&context),
+        robustness: found.robustness(&context),
+        curves: curves::of(&context, &trials),
+        schedules: Schedules::of(found.named(), horizons),
+        parameters: trials::parameters(&context, &trials),
+        importance: Importance::of(&tried, &values),
+        workers: workers::of(&context, &trials, &workers, now),
+        trials: trials::table(&context, &trials, now),
+        budget,
+        words,
+    })
+}
+
+/// A number with as many digits as a picture needs.
+fn tidy(value: f64) -> f64 {
+    format!("{value:.6e}").parse().unwrap_or(value)
+}
+
+/// At most `most` of `all` places, evenly spread.
+fn spread(all: &[usize], most: usize) -> Vec<usize> {
+    match all.len() <= most {
+        true => all.to_vec(),
+        false => (0..most).map(|i| all[i * all.len() / most.max(1)]).collect(),
+    }
+}
