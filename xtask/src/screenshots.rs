@@ -15,7 +15,14 @@ pub fn run() -> Result<bool, String> {
     fs::create_dir_all(&work).map_err(|why| format!("cannot create {}: {why}", work.display()))?;
     let (results, page) = (work.join("tune-001"), work.join("page.html"));
     let lehr = root::built("lehr")?;
-    execute(Command::new(&lehr).arg("tune").arg("--json").arg("--out").arg(&results).stdout(std::process::Stdio::null()))?;
+    execute(
+        Command::new(&lehr)
+            .arg("tune")
+            .arg("--json")
+            .arg("--out")
+            .arg(&results)
+            .stdout(std::process::Stdio::null()),
+    )?;
     execute(Command::new(&lehr).arg("report").arg(&results).arg("-o").arg(&page))?;
     let images = root::repository().join("docs/src/report/img");
     fs::create_dir_all(&images).map_err(|why| format!("cannot create {}: {why}", images.display()))?;
@@ -29,7 +36,14 @@ pub fn run() -> Result<bool, String> {
 fn take(page: &Path, image: &Path, kind: &str) -> Result<(), String> {
     let script = root::repository().join("tests/python/screenshot.py");
     let python = python::find().map_err(|lack| lack.to_string())?;
-    execute(Command::new(python.program).arg(script).arg(page).arg(image).arg(kind).env("PYTHONDONTWRITEBYTECODE", "1"))
+    execute(
+        Command::new(python.program)
+            .arg(script)
+            .arg(page)
+            .arg(image)
+            .arg(kind)
+            .env("PYTHONDONTWRITEBYTECODE", "1"),
+    )
 }
 
 fn execute(command: &mut Command) -> Result<(), String> {

@@ -26,8 +26,8 @@ pub struct Serve {
     /// Port to listen on; 0 takes any that is free
     #[arg(long, value_name = "N", default_value_t = 8787)]
     port: u16,
-    /// The token that others need [default: a new one, printed with the address]
-    #[arg(long, value_name = "TEXT", env = "LEHR_TOKEN", hide_env_values = true)]
+    /// The token that others need [default: LEHR_TOKEN, else a new one, printed with the address]
+    #[arg(long, value_name = "TEXT")]
     token: Option<String>,
     /// Names by which browsers may call this server, beside localhost and addresses
     #[arg(long = "name", value_name = "NAME")]
@@ -44,7 +44,8 @@ pub struct Serve {
 pub fn run(args: Serve) -> Result<(), Failure> {
     let options = OpenOptions { create: false, ..OpenOptions::default() };
     let storage: Arc<dyn Storage> = open_with(&args.storage, &options).map_err(Failure::usage)?.into();
-    let token = match (args.token, args.host.is_loopback()) {
+    let given = args.token.or_else(|| std::env::var("LEHR_TOKEN").ok().filter(|token| !token.is_empty()));
+    let token = match (given, args.host.is_loopback()) {
         (Some(token), _) => Some(checked(token)?),
         (None, false) => Some(server::secret()),
         (None, true) => None,

@@ -18,11 +18,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     let target = built.ancestors().nth(2).ok_or("the benchmark lies in no target folder")?.to_owned();
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    run(Command::new(cargo).args(["build", "--release", "-p", "lehr-cli", "-p", "lehr-page", "--bin", "lehr", "--example", "study"]).current_dir(&root))?;
+    run(Command::new(cargo)
+        .args([
+            "build",
+            "--release",
+            "-p",
+            "lehr-cli",
+            "-p",
+            "lehr-page",
+            "--bin",
+            "lehr",
+            "--example",
+            "study",
+        ])
+        .current_dir(&root))?;
     println!("a study of {trials} trials with {reports} reports each");
     run(Command::new(target.join("examples/study")).arg(&database).args(["large", trials, reports]))?;
     let script = root.join("tests/python/measure_page.py");
-    run(Command::new("python3").arg(script).arg(target.join("lehr")).arg(&database).arg(folder.path().join("browser")))
+    run(Command::new("python3")
+        .arg(script)
+        .arg(target.join("lehr"))
+        .arg(&database)
+        .arg(folder.path().join("browser")))
 }
 
 fn run(command: &mut Command) -> Result<(), Box<dyn Error>> {

@@ -26,7 +26,7 @@ function axis(colours, name, more) {
   return {
     name, nameLocation: "middle", nameGap: 30, nameTextStyle: { color: colours.soft, fontSize: 13 },
     axisLine: { show: true, lineStyle: { color: colours.rule } }, axisTick: { show: false },
-    axisLabel: { color: colours.soft, fontSize: 12, hideOverlap: true, formatter: tickText },
+    axisLabel: { color: colours.soft, fontSize: 12, hideOverlap: true, formatter: tickText, ...(more.type === "log" && { showMinLabel: false, showMaxLabel: false }) },
     splitLine: { lineStyle: { color: colours.grid } }, minorSplitLine: { show: false },
     ...more,
   };

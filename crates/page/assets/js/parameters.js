@@ -33,7 +33,7 @@ const parametersPicture = {
     return {
       parallel: { left: 70, right: 76, top: 34, bottom: 26, parallelAxisDefault: {
         nameTextStyle: { color: colours.ink, fontSize: 13 }, nameGap: 14, axisLine: { lineStyle: { color: colours.faint } }, axisTick: { show: false },
-        axisLabel: { color: colours.ink, fontSize: 11.5, textBorderColor: colours.card, textBorderWidth: 3, formatter: (value) => (typeof value === "number" ? tickText(value) : value) },
+        axisLabel: { color: colours.ink, fontSize: 11.5, hideOverlap: true, showMinLabel: false, showMaxLabel: false, textBorderColor: colours.card, textBorderWidth: 3, formatter: (value) => (typeof value === "number" ? tickText(value) : value) },
         areaSelectStyle: { width: 16, borderWidth: 1, borderColor: colours.accent, color: faded(colours.accent, 0.3), opacity: 1 },
       } },
       parallelAxis: columns.map((column, dim) => ({ dim, name: column.label, ...number(column, dim), ...(dim === columns.length - 1 && { min: low, max: high, inverse: false }) })),
