@@ -112,6 +112,8 @@ fn conclude(args: &Tune, plan: &Plan, tuned: &Tuned, results: &Results) -> Resul
     };
     let text = serde_json::to_string_pretty(&summary).map_err(Failure::failed)?;
     results.write("summary.json", text.as_bytes()).map_err(Failure::failed)?;
+    let page = lehr_page::source::of_folder(results.folder()).and_then(|view| lehr_page::html(&view));
+    results.write("report.html", page.map_err(Failure::failed)?.as_bytes()).map_err(Failure::failed)?;
     if args.json {
         return output::json("lehr.tune/1", &summary);
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use lehr::sweep::{Analysis, Edge, Interval, Overshoot, Reason, Recommendation, ScheduleReport, Sweep};
+use lehr::sweep::{Analysis, Edge, Overshoot, ScheduleReport, Sweep};
 use lehr::tune::{Plan, Search, Trial, Tuned};
 use lehr_report::number::{self, percent, rate};
 use lehr_report::{Align, Axis, Figure, Series, Table, terminal};
@@ -116,7 +116,8 @@ pub fn results(tuned: &Tuned, analysis: &Analysis, figure: &Figure, folder: &Pat
     text.push('\n');
     text += &advice(analysis);
     text += &format!(
-        "\nResults: {}/ (trials.jsonl: one record per trial; runs.csv; summary.json; loss.svg)\n",
+        "\nResults: {0}/ (trials.jsonl: one record per trial; runs.csv; summary.json; loss.svg)\n\
+         Look at them: {0}/report.html\n",
         folder.display()
     );
     text
@@ -167,7 +168,7 @@ fn table(tuned: &Tuned, analysis: &Analysis) -> String {
                     format!("{}{noise}", number::loss(best.loss)),
                     percent(mean(|run| run.validation_accuracy)),
                     number::loss(mean(|run| run.train_loss)),
-                    report.safe.map_or("unknown".into(), interval),
+                    report.safe.map_or("unknown".into(), lehr_page::words::interval),
                     match report.overshoot {
                         Some(Overshoot::Costs { loss }) => format!("{loss:+.4}"),
                         Some(Overshoot::Diverges) => "diverges".into(),
@@ -181,16 +182,6 @@ fn table(tuned: &Tuned, analysis: &Analysis) -> String {
     table.text()
 }
 
-/// `0.1–0.5`, or one rate; an end that the sweep cut off is marked.
-fn interval(interval: Interval) -> String {
-    let Interval { low, high, open_low, open_high } = interval;
-    if low == high {
-        return rate(low);
-    }
-    let (below, above) = (if open_low { "≤" } else { "" }, if open_high { "≥" } else { "" });
-    format!("{below}{}–{above}{}", rate(low), rate(high))
-}
-
 fn diverged(report: &ScheduleReport) -> String {
     let Some(first) = report.diverged.first() else { return "–".into() };
     let all = report.diverged.iter().find(|cell| cell.diverged == cell.seeds).map(|cell| cell.rate);
@@ -201,67 +192,9 @@ fn diverged(report: &ScheduleReport) -> String {
     }
 }
 
-/// One paragraph that a person can act on.
+/// What a person can act on; the words of the page.
 fn advice(analysis: &Analysis) -> String {
-    let Some(found) = &analysis.recommendation else {
-        return "Nothing can be recommended: at every rate a run diverged. Try lower rates.\n".into();
-    };
-    let Recommendation { schedule, best, reason, comparisons } = found;
-    let mut text = format!("Use '{schedule}' with a peak rate of {}", rate(best.rate));
-    if let Some(interval) = best.interval {
-        text += &format!(" (90 % interval over seeds {} to {})", rate(interval.low), rate(interval.high));
-    }
-    text += ".\n";
-    let difference = |name: &str| {
-        comparisons
-            .iter()
-            .find(|c| c.schedule == name)
-            .map_or(String::new(), |c| format!(" (difference {:.4} ± {:.4})", c.difference, c.half_width))
-    };
-    let gap = difference(schedule);
-    text += &match reason {
-        Reason::Only => "It is the only schedule that was tried and trained.".to_owned(),
-        Reason::Best if comparisons.iter().all(|c| !c.within_noise) => {
-            "It is better than every other schedule beyond the noise.".to_owned()
-        }
-        Reason::Best => {
-            "It has the lowest loss, and no simpler schedule is within the noise of it.".to_owned()
-        }
-        Reason::SimplestWithinNoise { best } => {
-            format!("'{best}' has the lowest loss, but this simpler one is within the noise of it{gap}.")
-        }
-        Reason::Indistinguishable { best } if best == schedule => {
-            "The schedules cannot be told apart with these seeds; it has the lowest loss and is the simplest."
-                .to_owned()
-        }
-        Reason::Indistinguishable { best } => format!(
-            "The schedules cannot be told apart with these seeds: '{best}' has the lowest loss, \
-             this one is the simplest{gap}."
-        ),
-        Reason::OneSeed => {
-            "One seed shows no noise: the schedules may differ by luck. Use --seeds 3 or more.".to_owned()
-        }
-    };
-    text.push('\n');
-    let worse: Vec<String> = comparisons
-        .iter()
-        .filter(|c| !c.within_noise)
-        .map(|c| {
-            let by = if c.diverged { "it diverged".to_owned() } else { format!("by {:.4}", c.difference) };
-            format!("'{}' ({by})", c.schedule)
-        })
-        .collect();
-    if !worse.is_empty() {
-        text += &format!("Worse beyond the noise: {}.\n", worse.join(", "));
-    }
-    let edge = match best.edge {
-        Some(Edge::Low) => Some("lowest"),
-        Some(Edge::High) => Some("highest"),
-        None => None,
-    };
-    if let Some(edge) = edge {
-        text +=
-            &format!("The best rate is the {edge} one that was tried: widen --lr before you rely on it.\n");
-    }
-    text
+    let words = lehr_page::words::of(analysis);
+    let lines = [words.headline, words.reasons.join(" ")].into_iter().chain(words.doubts).chain(words.next);
+    lines.filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
 }
