@@ -238,6 +238,8 @@ def test_a_running_trial_appears_without_loading_the_page_again(chromium, lehr, 
         finally:
             worker.kill()
         assert chromium.run("window.mark") == 1, "the page was loaded again"
+        # Away before the server goes: a page that loses it says so.
+        chromium.open("about:blank", "true")
     finally:
         server.close()
 

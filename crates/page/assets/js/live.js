@@ -93,7 +93,7 @@ async function startStudy(main, id) {
     const start = performance.now();
     try {
       const view = decoded(await api.get(`/api/studies/${id}/view`));
-      page.show(view);
+      await page.show(view);
       say(view.running ? "live" : "done", view.running ? "live" : "up to date");
       if (!window.lehrReady) requestAnimationFrame(() => { window.lehrReadyAt = performance.now(); window.lehrReady = true; });
       window.lehrUpdates = (window.lehrUpdates ?? 0) + 1;

@@ -24,10 +24,14 @@ class Page {
     root.replaceChildren(this.summary, this.table.node);
   }
 
-  show(view) {
+  /** Shows a view; the words come first, the pictures once these can be seen. */
+  async show(view) {
+    const first = !this.view;
     this.view = view;
     document.title = `${view.name} – Lehr`;
     this.showSummary();
+    if (first) await new Promise((seen) => requestAnimationFrame(() => setTimeout(seen)));
+    if (this.view !== view) return;
     const present = PICTURES.filter((picture) => picture.has(view));
     for (const [id, card] of this.cards) {
       if (!present.includes(card.picture)) { card.node.remove(); this.cards.delete(id); }

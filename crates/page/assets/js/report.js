@@ -1,13 +1,13 @@
 // The self-contained file: the view lies in it.
 
-function startReport() {
+async function startReport() {
   const view = decoded(JSON.parse(document.getElementById("lehr-view").textContent));
   document.body.prepend(h("a", { class: "skip", href: "#trials" }, "Skip to the trials"), bar("#summary"));
   const page = new Page(document.querySelector("main"), {});
   theme.start(() => page.repaint());
   document.getElementById("help").addEventListener("click", () => page.help());
   document.addEventListener("keydown", (event) => page.keys(event));
-  page.show(view);
+  await page.show(view);
   window.lehrReady = true;
 }
 

@@ -180,6 +180,7 @@ pub(super) async fn repeat(
 ) -> Result<Response, Problem> {
     allowed(&app)?;
     let live = opened(&app, id).await?;
+    live.latest().await;
     let added = aside(move || {
         let study = lock(&live.study);
         let trial = study.records().trials().get(number)?;

@@ -36,7 +36,7 @@ pub struct Curve {
     /// Why it was stopped, where it was.
     pub reason: String,
     /// Updates made at each report.
-    pub step: Vec<f64>,
+    pub step: Vec<u64>,
     /// The reported value; `null` where it was no number.
     pub value: Vec<f64>,
     /// The schedule's updates and absolute rates, thinned, where known.

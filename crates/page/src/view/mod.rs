@@ -60,6 +60,11 @@ pub struct View {
     pub trials: Table,
 }
 
+/// A number with as many digits as a picture needs.
+pub(crate) fn tidy(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
+}
+
 /// The number that is made small or large.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Objective {

@@ -2,6 +2,8 @@
 use lehr::sweep::{Analysis, Best, Group, Interval, ScheduleReport, Smooth, Sweep, smooth};
 use serde::Serialize;
 
+use super::tidy;
+
 /// Places at which a fitted curve is drawn.
 const PLACES: usize = 160;
 
@@ -44,7 +46,7 @@ pub struct Points {
     pub rate: Vec<f64>,
     /// Mean value over the runs at that rate; `null` where one of them diverged.
     pub value: Vec<f64>,
-    /// The lowest and highest of the runs' values, where there are several.
+    /// The lowest and highest of the runs' values, where there are several; empty where there are none.
     pub spread: Vec<Option<(f64, f64)>>,
     /// The row of the table of trials that this point is.
     pub row: Vec<usize>,
@@ -115,10 +117,13 @@ fn curve(
         let several = losses.len() > 1 && mean.is_finite();
         let low = losses.iter().copied().fold(f64::INFINITY, f64::min);
         let high = losses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        points.rate.push(rate);
-        points.value.push(if mean.is_finite() { sign * mean } else { f64::NAN });
-        points.spread.push(several.then(|| ordered(sign * low, sign * high)));
+        points.rate.push(tidy(rate));
+        points.value.push(if mean.is_finite() { tidy(sign * mean) } else { f64::NAN });
+        points.spread.push(several.then(|| ordered(tidy(sign * low), tidy(sign * high))));
         points.row.push(row(place, rate).unwrap_or(usize::MAX));
+    }
+    if points.spread.iter().all(Option::is_none) {
+        points.spread.clear();
     }
     RateCurve {
         name: report.schedule.clone(),
@@ -132,7 +137,7 @@ fn curve(
             .diverged
             .iter()
             .map(|cell| Divergence {
-                rate: cell.rate,
+                rate: tidy(cell.rate),
                 diverged: cell.diverged,
                 runs: cell.seeds,
                 row: row(place, cell.rate),
@@ -147,7 +152,7 @@ fn ordered(a: f64, b: f64) -> (f64, f64) {
 
 fn best_rate(best: &Best, sign: f64) -> BestRate {
     BestRate {
-        rate: best.rate,
+        rate: tidy(best.rate),
         value: sign * best.loss,
         half_width: best.half_width,
         interval: best.interval,
@@ -155,11 +160,10 @@ fn best_rate(best: &Best, sign: f64) -> BestRate {
 }
 
 fn signed(fit: Smooth, sign: f64) -> Smooth {
-    if sign > 0.0 {
-        return fit;
-    }
-    let turned = |values: Vec<f64>| values.into_iter().map(|value| -value).collect();
-    Smooth { rates: fit.rates, losses: turned(fit.losses), low: turned(fit.high), high: turned(fit.low) }
+    let turned = |values: Vec<f64>| values.into_iter().map(|value| tidy(sign * value)).collect();
+    let rates = fit.rates.into_iter().map(tidy).collect();
+    let (low, high) = if sign > 0.0 { (fit.low, fit.high) } else { (fit.high, fit.low) };
+    Smooth { rates, losses: turned(fit.losses), low: turned(low), high: turned(high) }
 }
 
 /// The range in which the values lie that tell something: from the best to somewhat above the median, so that a cliff does

@@ -1,9 +1,9 @@
 //! What was spent.
 use super::context::Context;
+use super::curves;
 use super::trials::Row;
-use super::{curves, tidy};
 use crate::thin::thin;
-use crate::view::Budget;
+use crate::view::{Budget, tidy};
 
 /// Points of the best value so far.
 const POINTS: usize = 300;

@@ -3,15 +3,15 @@ use lehr_schedule::{Horizon, Schedule};
 use lehr_study::RunState;
 
 use super::context::Context;
+use super::spread;
 use super::trials::{Row, best_and_others};
-use super::{spread, tidy};
 use crate::thin::thin;
-use crate::view::{Curve, Curves};
+use crate::view::{Curve, Curves, tidy};
 
 /// Curves that are drawn.
 const SHOWN: usize = 240;
 /// Points of all of them together.
-const POINTS: usize = 36_000;
+const POINTS: usize = 30_000;
 /// Points of a schedule under them.
 const UNDER: usize = 36;
 
@@ -72,7 +72,7 @@ fn curves(
     };
     let drawn = |curve: Curve, reports: &[(u64, f64)]| {
         let points: Vec<(f64, f64)> = reports.iter().map(|&(step, value)| (step as f64, value)).collect();
-        let (step, value) = thin(&points, each).into_iter().map(|(x, y)| (x, tidy(y))).unzip();
+        let (step, value) = thin(&points, each).into_iter().map(|(x, y)| (x as u64, tidy(y))).unzip();
         Curve { step, value, ..curve }
     };
     if row.record.runs.is_empty() {

@@ -9,7 +9,7 @@ mod workers;
 
 use lehr_study::{Study, StudyError};
 
-use crate::view::{Importance, Objective, SCHEMA, Schedules, View};
+use crate::view::{Importance, Objective, SCHEMA, Schedules, View, tidy};
 use context::Context;
 
 /// The view of a study as it was when it was last refreshed. `now` is in microseconds since 1970.
@@ -44,11 +44,6 @@ pub fn of_study(study: &Study, now: i64) -> Result<View, StudyError> {
         budget,
         words,
     })
-}
-
-/// A number with as many digits as a picture needs.
-fn tidy(value: f64) -> f64 {
-    format!("{value:.6e}").parse().unwrap_or(value)
 }
 
 /// At most `most` of `all` places, evenly spread.

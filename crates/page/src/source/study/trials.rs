@@ -5,9 +5,9 @@ use lehr_study::{RunState, TrialRecord, TrialState};
 use serde_json::Value as Json;
 
 use super::context::{Context, choices, is_log};
-use super::{spread, tidy};
+use super::spread;
 use crate::view::parameters::Values;
-use crate::view::{Axis, Kind, Parameters, Table};
+use crate::view::{Axis, Kind, Parameters, Table, tidy};
 
 /// Trials whose lines are drawn in parallel coordinates.
 const LINES: usize = 600;
