@@ -9,7 +9,7 @@ mod workers;
 
 use lehr_study::{Study, StudyError};
 
-use crate::view::{Importance, Objective, SCHEMA, Schedules, View, tidy};
+use crate::view::{Importance, Objective, SCHEMA, Schedules, View};
 use context::Context;
 
 /// The view of a study as it was when it was last refreshed. `now` is in microseconds since 1970.
