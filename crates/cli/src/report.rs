@@ -1,16 +1,15 @@
 //! `lehr report`: let me look at it, as a file.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use lehr::robustness::Columns;
 use lehr_page::{View, html, markdown, source};
-use lehr_study::{OpenOptions, Storage, Study, open_with};
 
 use crate::failure::Failure;
 use crate::output;
+use crate::study::Place;
 
 /// Writes a page: one file with all pictures, the table of trials and a summary in words
 ///
@@ -21,10 +20,8 @@ pub struct Report {
     /// What to report on
     #[arg(value_name = "SOURCE")]
     source: PathBuf,
-    /// Where the study is: a file such as lehr.db, sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE [default:
-    /// lehr.db, if SOURCE is no file]
-    #[arg(long, value_name = "URL")]
-    storage: Option<String>,
+    #[command(flatten)]
+    place: Place,
     /// The file to write; without it the report goes to stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -82,10 +79,9 @@ pub fn run(args: &Report) -> Result<(), Failure> {
         (None, Some(path)) => Format::of(path)?,
         (None, None) => Format::Md,
     };
-    let view = match &args.storage {
-        Some(url) => study(url, &args.source)?,
-        None if !args.source.exists() && Path::new(STORAGE).is_file() => study(STORAGE, &args.source)?,
-        None => file(args)?,
+    let view = match args.source.exists() && !args.place.is_named() {
+        true => file(args)?,
+        false => study(args)?,
     };
     let text = written(&view, format)?;
     match &args.output {
@@ -99,15 +95,9 @@ pub fn run(args: &Report) -> Result<(), Failure> {
     }
 }
 
-/// The storage where none is named.
-const STORAGE: &str = "lehr.db";
-
 /// The view of a study.
-fn study(url: &str, name: &Path) -> Result<View, Failure> {
-    let options = OpenOptions { create: false, ..OpenOptions::default() };
-    let storage: Arc<dyn Storage> = open_with(url, &options).map_err(Failure::usage)?.into();
-    let mut study = Study::open(storage, &name.to_string_lossy()).map_err(Failure::usage)?;
-    study.refresh().map_err(Failure::failed)?;
+fn study(args: &Report) -> Result<View, Failure> {
+    let study = args.place.study(Some(&args.source.to_string_lossy()))?;
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
     source::of_study(&study, now).map_err(Failure::failed)

@@ -2,14 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use lehr_page::server::{self, Options};
-use lehr_study::{OpenOptions, Storage, open_with};
 
 use crate::failure::Failure;
 use crate::output;
+use crate::study::Place;
 
 /// Serves a live page of the studies in a storage
 ///
@@ -17,9 +16,8 @@ use crate::output;
 /// Only this machine can reach it, unless --host says otherwise; others then need the token that is printed.
 #[derive(Args)]
 pub struct Serve {
-    /// Where the studies are: a file such as lehr.db, sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE
-    #[arg(long, value_name = "URL", default_value = "lehr.db")]
-    storage: String,
+    #[command(flatten)]
+    place: Place,
     /// Address to listen on; one that others can reach needs a token
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
@@ -42,8 +40,7 @@ pub struct Serve {
 
 /// Runs the command, until it is interrupted.
 pub fn run(args: Serve) -> Result<(), Failure> {
-    let options = OpenOptions { create: false, ..OpenOptions::default() };
-    let storage: Arc<dyn Storage> = open_with(&args.storage, &options).map_err(Failure::usage)?.into();
+    let storage = args.place.open()?;
     let given = args.token.or_else(|| std::env::var("LEHR_TOKEN").ok().filter(|token| !token.is_empty()));
     let token = match (given, args.host.is_loopback()) {
         (Some(token), _) => Some(checked(token)?),

@@ -27,7 +27,13 @@ pub struct Place {
 }
 
 impl Place {
-    fn open(&self) -> Result<Arc<dyn Storage>, Failure> {
+    /// Whether the command line names it.
+    pub fn is_named(&self) -> bool {
+        self.storage.is_some()
+    }
+
+    /// Opens the storage.
+    pub fn open(&self) -> Result<Arc<dyn Storage>, Failure> {
         let variable = std::env::var("LEHR_STORAGE").ok().filter(|url| !url.is_empty());
         let url = self.storage.clone().or(variable).unwrap_or_else(|| DEFAULT.into());
         let options = OpenOptions { create: false, ..OpenOptions::default() };
@@ -35,7 +41,7 @@ impl Place {
     }
 
     /// Opens a study and reads it. Without a name: the only one that there is.
-    fn study(&self, name: Option<&str>) -> Result<Study, Failure> {
+    pub fn study(&self, name: Option<&str>) -> Result<Study, Failure> {
         let storage = self.open()?;
         let name = match name {
             Some(name) => name.to_owned(),
