@@ -1,7 +1,6 @@
 //! `lehr report`: let me look at it, as a file.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use lehr::robustness::Columns;
@@ -98,9 +97,7 @@ pub fn run(args: &Report) -> Result<(), Failure> {
 /// The view of a study.
 fn study(args: &Report) -> Result<View, Failure> {
     let study = args.place.study(Some(&args.source.to_string_lossy()))?;
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
-    source::of_study(&study, now).map_err(Failure::failed)
+    source::of_study(&study, source::now()).map_err(Failure::failed)
 }
 
 /// The view of a file or folder.

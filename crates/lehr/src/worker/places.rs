@@ -14,12 +14,18 @@ pub struct Place {
 impl Place {
     /// Of a run of a trial.
     pub fn new(out: &Path, study: &str, trial: usize, run: usize) -> Self {
+        let study = Self::of_study(out, study);
+        Self { folder: study.join(format!("trial-{trial:05}")).join(format!("run-{run:05}")) }
+    }
+
+    /// The folder of a study.
+    pub fn of_study(out: &Path, study: &str) -> PathBuf {
         let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
         let mut name: String = study.chars().map(plain).collect();
         if name.starts_with('.') {
             name.insert(0, '_');
         }
-        Self { folder: out.join(name).join(format!("trial-{trial:05}")).join(format!("run-{run:05}")) }
+        out.join(name)
     }
 
     /// Makes the folder, and gives it in full: the program may work in another one.

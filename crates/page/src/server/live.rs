@@ -2,13 +2,13 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use lehr_study::{Records, Storage, Study, StudyError};
 use tokio::sync::watch;
 
-use crate::source::of_study;
+use crate::source::{now, of_study};
 
 /// How often a study is read.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -90,12 +90,6 @@ impl Studies {
 /// Locks; what a thread that broke down left behind is data like any other.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Microseconds since 1970.
-pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Reads a study again and again, until nobody looks at it any more.

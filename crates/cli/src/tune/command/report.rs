@@ -1,12 +1,13 @@
 //! What a study of a program found.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lehr::search::{Direction, Domain, Params};
 use lehr::strategy::Recommendation;
 use lehr::study::{Records, RunRecord, RunState, Study, TrialRecord, TrialState};
-use lehr::worker::{Done, Hand, Job, record, words};
+use lehr::worker::{Done, Hand, Job, Place, record, words};
+use lehr_page::source;
 use lehr_report::number::{self, rate};
 use lehr_report::{Align, Axis, Figure, Series, Table, terminal};
 use serde::Serialize;
@@ -90,10 +91,28 @@ pub fn conclude(
         recommendation,
         trials: records.trials().iter().map(|trial| row(trial, records)).collect(),
     };
+    let page = page(job, study);
     if json {
         return output::json("lehr.tune.program/1", &summary);
     }
-    output::text(&text(job, records, &summary, figure.as_ref()))
+    output::text(&text(job, records, &summary, figure.as_ref()))?;
+    let url = study.storage().url();
+    let live = match url.starts_with("memory:") {
+        true => String::new(),
+        false => format!(" (live: lehr serve --storage {})", shell(&[url])),
+    };
+    output::text(&format!("Look at it: {}{live}\n", page?.display()))
+}
+
+/// Writes the page of a study beside its runs.
+fn page(job: &Job, study: &Study) -> Result<PathBuf, Failure> {
+    let folder = Place::of_study(&job.spec.out, study.name());
+    let path = folder.join("report.html");
+    let view = source::of_study(study, source::now()).map_err(Failure::failed)?;
+    let html = lehr_page::html(&view).map_err(Failure::failed)?;
+    let failed = |error| Failure::failed(format!("cannot write {}: {error}", path.display()));
+    std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, html)).map_err(failed)?;
+    Ok(path)
 }
 
 /// What was kept, and how to go on.

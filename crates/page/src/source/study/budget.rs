@@ -1,4 +1,6 @@
 //! What was spent.
+use lehr::strategy::Recommendation;
+
 use super::context::Context;
 use super::curves;
 use super::trials::Row;
@@ -9,7 +11,7 @@ use crate::view::{Budget, tidy};
 const POINTS: usize = 300;
 
 /// Spent in runs to the target horizon; `None` where no run says how much it trained.
-pub(super) fn of(context: &Context<'_>, rows: &[Row<'_>]) -> Option<Budget> {
+pub(super) fn of(context: &Context<'_>, rows: &[Row<'_>], advice: Option<&Recommendation>) -> Option<Budget> {
     let target = context.target.filter(|steps| *steps > 0)? as f64;
     let mut parts: Vec<(String, f64)> = Vec::new();
     let mut runs: Vec<&lehr_study::RunRecord> = context.records.runs().iter().collect();
@@ -41,5 +43,7 @@ pub(super) fn of(context: &Context<'_>, rows: &[Row<'_>]) -> Option<Budget> {
         progress.push((spent, last.1));
     }
     let progress = thin(&progress, POINTS).into_iter().map(|(x, y)| (tidy(x), tidy(y))).collect();
-    Some(Budget { spent, grid: None, grid_note: String::new(), parts, progress })
+    let grid = advice.and_then(|found| found.grid_full_runs).filter(|grid| grid.is_finite());
+    let grid_note = "a full grid (every schedule at every octave of the range, run to the end)".to_owned();
+    Some(Budget { spent, grid, grid_note, parts, progress })
 }

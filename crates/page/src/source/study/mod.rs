@@ -7,6 +7,8 @@ mod tiles;
 mod trials;
 mod workers;
 
+use lehr::strategy::Recommendation;
+use lehr::worker::{Spec, record};
 use lehr_study::{Study, StudyError};
 
 use crate::view::{Importance, Objective, SCHEMA, Schedules, View};
@@ -23,8 +25,9 @@ pub fn of_study(study: &Study, now: i64) -> Result<View, StudyError> {
     let found = rates::Found::of(&context, &trials);
     let tried = trials::tried(&context, &trials);
     let values: Vec<f64> = trials.iter().map(|trial| trial.value.unwrap_or(f64::NAN)).collect();
-    let budget = budget::of(&context, &trials);
-    let words = tiles::words(&context, &trials, &found, &workers);
+    let advice = advice(study);
+    let budget = budget::of(&context, &trials, advice.as_ref());
+    let words = tiles::words(&context, &trials, &found, &workers, advice.as_ref());
     let horizons = context.target.filter(|steps| *steps > 1);
     Ok(View {
         schema: SCHEMA,
@@ -44,6 +47,13 @@ pub fn of_study(study: &Study, now: i64) -> Result<View, StudyError> {
         budget,
         words,
     })
+}
+
+/// What the study's own strategy concludes, where the study says what it trains and how it is searched.
+fn advice(study: &Study) -> Option<Recommendation> {
+    let job = Spec::load(study).ok()??.job().ok()?;
+    let known = record(study.records(), &job.goal.space, job.goal.target.steps);
+    job.strategy.result(&job.goal, &known).ok()
 }
 
 /// At most `most` of `all` places, evenly spread.

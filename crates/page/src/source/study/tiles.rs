@@ -1,4 +1,5 @@
 //! What a study says, in words and numbers.
+use lehr::strategy::{Estimate, Recommendation};
 use lehr_report::number::{self, rate};
 use lehr_study::Worker;
 
@@ -10,8 +11,16 @@ use crate::view::{Budget, Tile, Words};
 use crate::words::{self, counted};
 
 /// The summary.
-pub(super) fn words(context: &Context<'_>, rows: &[Row<'_>], found: &Found, workers: &[Worker]) -> Words {
+pub(super) fn words(
+    context: &Context<'_>,
+    rows: &[Row<'_>],
+    found: &Found,
+    workers: &[Worker],
+    advice: Option<&Recommendation>,
+) -> Words {
+    let advised = advice.filter(|advice| advice.params.is_some());
     let mut words = match (best(context, rows), found.analysis()) {
+        _ if advised.is_some() => advised.map(advised_words).unwrap_or_default(),
         (_, Some(analysis)) if context.others().is_empty() && analysis.recommendation.is_some() => {
             words::of(analysis)
         }
@@ -38,6 +47,28 @@ pub(super) fn words(context: &Context<'_>, rows: &[Row<'_>], found: &Found, work
         words.reasons.push(format!("Losses are of runs to {horizon} updates; {runs} led there."));
     }
     words
+}
+
+/// The conclusion of the study's strategy.
+fn advised_words(found: &Recommendation) -> Words {
+    let mut reasons = Vec::new();
+    let mut interval = |what: &str, estimate: Option<Estimate>, text: fn(f64) -> String| {
+        if let Some(range) = estimate.and_then(|estimate| estimate.interval) {
+            let share = 100.0 * found.confidence;
+            reasons.push(format!(
+                "{what}: {} to {} ({share:.0} % interval).",
+                text(range.low),
+                text(range.high)
+            ));
+        }
+    };
+    interval("The best rate", found.rate, rate);
+    interval("What to expect", found.loss, number::loss);
+    if !found.state.is_empty() {
+        reasons.push(format!("{}.", found.state.trim_end_matches('.')));
+    }
+    let next = vec!["Train with it to the full length, with other seeds, before you rely on it.".to_owned()];
+    Words { headline: found.advice.clone(), reasons, doubts: found.doubts.clone(), next, ..Words::default() }
 }
 
 fn are(n: usize) -> String {
