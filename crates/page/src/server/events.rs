@@ -24,9 +24,8 @@ pub(super) async fn events(State(app): State<Arc<App>>, Path(id): Path<i64>) -> 
                 return Some((Ok::<_, Infallible>(event), (live, receiver, version)));
             }
             // Waking up now and then keeps the study from being let go.
-            match tokio::time::timeout(Duration::from_secs(20), receiver.changed()).await {
-                Ok(Err(_)) => return None,
-                Ok(Ok(())) | Err(_) => {}
+            if let Ok(Err(_)) = tokio::time::timeout(Duration::from_secs(20), receiver.changed()).await {
+                return None;
             }
         }
     });

@@ -47,7 +47,7 @@ pub(super) fn read<'a>(context: &'a Context<'_>) -> Vec<Row<'a>> {
 
 fn row<'a>(context: &'a Context<'_>, record: &'a TrialRecord) -> Row<'a> {
     let runs = || record.runs.iter().filter_map(|&run| context.records.runs().get(run));
-    let last = runs().last();
+    let last = runs().next_back();
     let (schedule, spec) = context.schedule_of(&record.params);
     let state = match record.state {
         TrialState::Waiting => "waiting",
