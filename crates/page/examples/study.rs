@@ -38,7 +38,7 @@ fn train(study: &mut Study, trial: u64, reports: u64) -> Result<(), StudyError> 
     let (rate, decay) = (get("lr"), get("wd"));
     let schedule = attempt.params().text("schedule").unwrap_or("cosine").to_owned();
     let diverged = rate > 1.2;
-    let pruned = !diverged && (rate.log10() + 1.3).abs() > 1.6 && trial % 3 > 0;
+    let pruned = !diverged && (rate.log10() + 1.3).abs() > 1.6 && !trial.is_multiple_of(3);
     let last = if diverged {
         1 + reports / 8
     } else if pruned {
