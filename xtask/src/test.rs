@@ -4,7 +4,7 @@ use std::process::Command;
 use crate::step::{Steps, Tally, counted};
 use crate::system::{self, Lack};
 use crate::venv::Kind;
-use crate::{TestArgs, links, no_std, package, root, system};
+use crate::{TestArgs, links, no_std, package, root};
 
 /// Runs the steps. True if every test that ran has passed.
 pub fn run(args: &TestArgs) -> Result<bool, String> {
