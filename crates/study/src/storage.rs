@@ -20,7 +20,8 @@ use crate::state::TrialState;
 /// - A waiting trial is given to one caller only. What a claim writes is refused ([`StudyError::Taken`]) once its run has
 ///   ended or was given to someone else.
 /// - When [`Storage::end`] returns, the end of the run and all of its reports survive a loss of power. Anything else survives
-///   the death of any process at once, and a loss of power within a second.
+///   the death of any process at once, and a loss of power with the next write that comes a second or more after the last
+///   one that waited for the disk.
 /// - After a lost connection a statement is repeated only where it is known not to have happened.
 ///
 /// Most users want [`crate::Study`], which adds the history, grouped reports and signs of life.

@@ -1,6 +1,6 @@
 //! SQLite: one file, or memory.
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
@@ -42,7 +42,12 @@ pub(crate) struct Sqlite {
     ahead: bool,
     /// Whether commits wait for the disk now.
     full: bool,
+    /// When a commit last waited for the disk, and took all the earlier ones with it.
+    safe: Option<Instant>,
 }
+
+/// How long commits that need not wait for the disk may pile up before one does.
+const LAPSE: Duration = Duration::from_millis(900);
 
 impl Sqlite {
     pub(crate) fn in_memory(options: &OpenOptions) -> Result<Self, StudyError> {
@@ -53,6 +58,7 @@ impl Sqlite {
             patience: options.patience,
             ahead: false,
             full: true,
+            safe: None,
         };
         sqlite.prepare()?;
         Ok(sqlite)
@@ -66,8 +72,14 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_READ_WRITE;
         let made = if options.create { OpenFlags::SQLITE_OPEN_CREATE } else { OpenFlags::empty() };
         let connection = Connection::open_with_flags(path, flags | made).map_err(cannot)?;
-        let mut sqlite =
-            Sqlite { connection, url: url.into(), patience: options.patience, ahead: false, full: true };
+        let mut sqlite = Sqlite {
+            connection,
+            url: url.into(),
+            patience: options.patience,
+            ahead: false,
+            full: true,
+            safe: None,
+        };
         sqlite.prepare()?;
         Ok(sqlite)
     }
@@ -141,7 +153,9 @@ impl Driver for Sqlite {
     fn transaction(&mut self, kind: Kind, doing: &str, body: Body<'_>) -> Result<(), StudyError> {
         let (url, seconds) = (self.url.clone(), self.patience.as_secs());
         let wrong = |e: rusqlite::Error| failure(&url, doing, seconds, &e);
-        self.set_full(kind == Kind::Durable || !self.ahead).map_err(wrong)?;
+        let due = kind != Kind::Read && self.safe.is_none_or(|safe| safe.elapsed() >= LAPSE);
+        let full = kind == Kind::Durable || due || !self.ahead;
+        self.set_full(full).map_err(wrong)?;
         let begin = if kind == Kind::Read { "BEGIN" } else { "BEGIN IMMEDIATE" };
         self.connection.prepare_cached(begin).and_then(|mut s| s.execute([])).map_err(wrong)?;
         let mut tx = Transaction { connection: &self.connection, url: &url, doing, seconds };
@@ -155,6 +169,9 @@ impl Driver for Sqlite {
         if done.is_err() && !self.connection.is_autocommit() {
             // Where the rollback fails too, the next BEGIN says so.
             let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        if full && kind != Kind::Read && done.is_ok() {
+            self.safe = Some(Instant::now());
         }
         done
     }
