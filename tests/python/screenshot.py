@@ -13,7 +13,7 @@ def main(page, out, kind="light"):
     with tempfile.TemporaryDirectory() as profile:
         tab = browser.Browser(profile)
         try:
-            tab.size(*((390, 844) if kind == "phone" else (1280, 940)), phone=kind == "phone")
+            tab.size(*((390, 844) if kind == "phone" else (1280, 1290)), phone=kind == "phone")
             tab.scheme("dark" if kind == "dark" else "light")
             tab.open(page if "://" in page else pathlib.Path(page).resolve().as_uri())
             time.sleep(1)
