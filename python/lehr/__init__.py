@@ -36,6 +36,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "convert",
+    "find",
     "schedule",
     "trial",
     "tune",
@@ -44,6 +45,8 @@ __all__ = [
 
 
 def __getattr__(name):
+    if name == "find":
+        return _import_module(f"{__name__}.torch").find
     if name in _FACES:
         return _import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,6 +8,7 @@
 //! - [`find`]: where sane rates are, from one short run with a rising rate;
 //! - [`diagnose`]: did a run train well, with evidence and suggestions;
 //! - [`robustness`]: how much a finished sweep says is lost when the base rate is off;
+//! - [`prelude`]: what most programs need, with an example;
 //! - [`logs`]: logs of training as CSV;
 //! - [`tensorboard`]: the numbers of TensorBoard's event files, also while they are written;
 //! - [`worker`]: studies of any training program, worked on by any number of workers.
@@ -17,6 +18,7 @@
 pub mod diagnose;
 pub mod find;
 pub mod logs;
+pub mod prelude;
 pub mod program;
 pub mod robustness;
 pub mod strategy;

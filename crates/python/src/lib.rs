@@ -4,6 +4,7 @@
 
 mod error;
 mod feedback;
+mod find;
 mod program;
 mod schedule;
 mod search;
@@ -19,6 +20,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::add(module)?;
     schedule::add(module)?;
     feedback::add(module)?;
+    find::add(module)?;
     program::add(module)?;
     search::add(module)?;
     torch::add(module)?;

@@ -27,6 +27,7 @@ from .dropin import (
     StepLR,
 )
 from .cycles import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
+from .finding import Found, find
 from .plateau import ReduceLROnPlateau
 from .scheduler import FeedbackScheduler, Scheduler, scheduler
 
@@ -38,6 +39,7 @@ __all__ = [
     "CyclicLR",
     "ExponentialLR",
     "FeedbackScheduler",
+    "Found",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
@@ -48,5 +50,6 @@ __all__ = [
     "Scheduler",
     "SequentialLR",
     "StepLR",
+    "find",
     "scheduler",
 ]
