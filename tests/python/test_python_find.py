@@ -19,7 +19,7 @@ def setting(kind=torch.optim.SGD, **settings):
         torch.nn.Linear(5, 16), torch.nn.BatchNorm1d(16), torch.nn.Dropout(0.1), torch.nn.ReLU(), torch.nn.Linear(16, 1)
     )
     x = torch.randn(256, 5)
-    y = (x[:, :1] * 2 + x[:, 1:2]).sin()
+    y = x[:, :1] * 5 + x[:, 1:2] * 3
     data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), 32, shuffle=True)
     return model, kind(model.parameters(), lr=0.05, **settings), torch.nn.functional.mse_loss, data
 
@@ -52,11 +52,11 @@ def test_it_finds_a_rate_and_leaves_no_trace(kind):
         scheduler.step()
     model.eval()
     before = everything(model, optimizer)
-    found = lehr.find(model, optimizer, loss_fn, data, low=1e-6)
+    found = lehr.find(model, optimizer, loss_fn, data, low=1e-5, steps=150)
     assert same(before, everything(model, optimizer))
-    assert 1e-5 < found.rate <= found.highest < 10 and found.interval[0] <= found.rate <= found.interval[1]
+    assert 1e-4 < found.rate <= found.highest < 10 and found.interval[0] <= found.rate <= found.interval[1], found
     assert set(found.suggestions) == {"valley", "slide", "steep", "minimum"} and "falls fastest" in str(found)
-    assert len(found.rates) == len(found.losses) <= 100
+    assert len(found.rates) == len(found.losses) <= 150
     scheduler.step()
     assert scheduler.get_last_lr() == [lehr.schedule("cosine", 100, peak=0.05).at(9)]
 
