@@ -23,10 +23,11 @@ function s(tag, attributes, ...children) {
   return node;
 }
 
-/** A text in which what stands between single quotes or is a number stands out. */
+/** A text in which what stands between single quotes or is a number stands out; numbers of many digits are shortened. */
 function emphasised(text) {
   const parts = text.split(/('[^']*'|\d[\d.,]*(?:e-?\d+)?)/);
-  return parts.map((part, i) => (i % 2 ? h("b", null, part.replace(/^'(.*)'$/, "$1").replace(/[.,]$/, "")) : part));
+  const shown = (part) => (/^\d+\.\d{6,}(e-?\d+)?$/.test(part) ? significant(Number(part), 4) : part.replace(/^'(.*)'$/, "$1").replace(/[.,]$/, ""));
+  return parts.map((part, i) => (i % 2 ? h("b", null, shown(part)) : part));
 }
 
 /** Gives a file to the user. */
