@@ -2,6 +2,7 @@
 
 use clap::Args;
 use lehr::diagnose::{self, Diagnosis, Finding, Logged, Names, Run, Severity};
+use lehr::studies;
 use lehr_report::number::{loss as loss_text, significant};
 use lehr_report::{Axis, Figure, Mark, Place, Series};
 use lehr_schedule::Schedule;
@@ -16,11 +17,11 @@ use crate::output;
 ///
 /// Each FILE is a CSV with the columns step and loss, and where they are known lr and val_loss; with a column `run`,
 /// each run of it is diagnosed. Or it is an event file of TensorBoard, or a folder with such files, in it or below: a
-/// run for each folder. Runs are held against each other.
+/// run for each folder; or the storage of a study (study.db, postgresql://…), whose runs' reports are the losses. Runs are held against each other.
 #[derive(Args)]
 pub struct Diagnose {
-    /// Logs of runs: CSV files, event files, folders of event files
-    #[arg(value_name = "FILE", required = true)]
+    /// Logs of runs: CSV files, event files, folders of event files, storages of studies
+    #[arg(value_name = "FILE|STUDY", required = true)]
     files: Vec<PathBuf>,
     /// Column of the steps [default: step]
     #[arg(long, value_name = "COLUMN")]
@@ -37,6 +38,9 @@ pub struct Diagnose {
     /// Column that names the run, where a file holds several [default: run]
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
+    /// The study, where a storage holds several
+    #[arg(long, value_name = "NAME")]
+    study: Option<String>,
     /// Only these runs
     #[arg(long, value_name = "RUN,…", value_delimiter = ',')]
     only: Vec<String>,
@@ -84,7 +88,13 @@ pub fn run(args: &Diagnose) -> Result<(), Failure> {
     };
     let mut logged = Vec::new();
     for file in &args.files {
-        logged.extend(diagnose::read(file, &names).map_err(Failure::usage)?);
+        let text = file.to_string_lossy();
+        if studies::is_storage(&text) {
+            let study = studies::open(&text, args.study.as_deref()).map_err(Failure::usage)?;
+            logged.extend(studies::logs(&study));
+        } else {
+            logged.extend(diagnose::read(file, &names).map_err(Failure::usage)?);
+        }
     }
     if let Some(missing) = args.only.iter().find(|name| !logged.iter().any(|run| run.name == **name)) {
         let names: Vec<&str> = logged.iter().map(|run| run.name.as_str()).collect();

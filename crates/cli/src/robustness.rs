@@ -4,6 +4,7 @@ use clap::Args;
 use lehr::robustness::{
     Columns, GroupRobustness, Measured, Options, Refused, measure, read_csv, read_events,
 };
+use lehr::studies;
 use lehr::sweep::Sweep;
 use lehr_report::number::{loss as loss_text, significant};
 use lehr_report::{Align, Axis, Figure, Series, Table};
@@ -18,12 +19,12 @@ use crate::output;
 /// How much a finished sweep says is lost when the base rate is off: measured, beside the theory
 ///
 /// FILE is a CSV with one row per run, or a folder with TensorBoard's event files in a folder per run, whose settings are
-/// those of `add_hparams` or in its name (cosine/lr=0.1,seed=3). Per schedule: the best rate with its interval, the safe interval of rates, and
+/// those of `add_hparams` or in its name (cosine/lr=0.1,seed=3), or a study of Lehr or Optuna. Per schedule: the best rate with its interval, the safe interval of rates, and
 /// what a coarser grid of rates would have cost, as far as the sweep's own rates can tell.
 #[derive(Args)]
 pub struct Robustness {
-    /// The sweep: a CSV file, or a folder of event files
-    #[arg(value_name = "FILE")]
+    /// The sweep: a CSV file, a folder of event files, or the storage of a study (study.db, postgresql://…)
+    #[arg(value_name = "FILE|STUDY")]
     file: PathBuf,
     /// Column of the peak rate
     #[arg(long, value_name = "COLUMN", default_value = "lr")]
@@ -37,6 +38,9 @@ pub struct Robustness {
     /// Column of the seed
     #[arg(long, value_name = "COLUMN", default_value = "seed")]
     seed: String,
+    /// The study, where a storage holds several
+    #[arg(long, value_name = "NAME")]
+    study: Option<String>,
     /// Updates of the runs, for the theory
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     steps: u64,
@@ -129,9 +133,14 @@ pub fn run(args: &Robustness) -> Result<(), Failure> {
         by: args.by.clone(),
         seed: args.seed.clone(),
     };
-    let (sweep, left_out) = match args.file.is_dir() {
-        true => read_events(&args.file, &columns).map_err(Failure::usage)?,
-        false => (read_csv(&args.file, &columns).map_err(Failure::usage)?, Vec::new()),
+    let text = args.file.to_string_lossy();
+    let (sweep, left_out) = if studies::is_storage(&text) {
+        let study = studies::open(&text, args.study.as_deref()).map_err(Failure::usage)?;
+        studies::sweep(&study, &columns).map_err(Failure::usage)?
+    } else if args.file.is_dir() {
+        read_events(&args.file, &columns).map_err(Failure::usage)?
+    } else {
+        (read_csv(&args.file, &columns).map_err(Failure::usage)?, Vec::new())
     };
     let source = Source { what: args.file.display().to_string(), steps: args.steps, left_out };
     args.measure.present(&sweep, source, "lehr.robustness/1")

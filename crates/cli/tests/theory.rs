@@ -208,3 +208,19 @@ fn runs_are_diagnosed() {
     refused(&["diagnose", path.to_str().unwrap()], "2 points; at least 10");
     refused(&["diagnose", "/nowhere"], "cannot read");
 }
+
+#[test]
+fn an_effect_is_measured_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("picture.svg");
+    let path = picture.display().to_string();
+    let found = json(&["lab", "effects", "basins", "--seeds", "2", "--plot", &path]);
+    assert_eq!(found["schema"], "lehr.lab.effects/1");
+    let effect = &found["effects"][0];
+    assert_eq!((&effect["name"], &effect["shown"]), (&Value::from("basins"), &Value::from(true)));
+    assert!(std::fs::read_to_string(picture).unwrap().contains("<svg"));
+    refused(&["lab", "effects", "gravity"], "there are edge, crawl");
+    refused(&["lab", "effects", "basins", "--seeds", "1"], "intervals need 2");
+    refused(&["robustness", "nothing.db"], "does not exist");
+    refused(&["diagnose", "nothing.db"], "does not exist");
+}

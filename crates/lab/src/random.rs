@@ -9,6 +9,8 @@ pub(crate) enum Stream {
     Weights(u64),
     /// The order of the rows in one epoch.
     Order(u64),
+    /// The noise of a walk.
+    Walk,
 }
 
 /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
@@ -21,6 +23,7 @@ impl Random {
             Stream::Split => (1, 0),
             Stream::Weights(layer) => (2, layer),
             Stream::Order(epoch) => (3, epoch),
+            Stream::Walk => (4, 0),
         };
         // Each word is mixed before the next one is added, so that neighbouring seeds, kinds and indices share nothing.
         let mut state = 0;

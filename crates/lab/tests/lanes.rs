@@ -4,7 +4,7 @@
 mod common;
 
 use lehr_lab::{
-    Control, Dataset, Divergence, Features, Group, Lane, LaneRun, Model, Outcome, Task, TrainPlan,
+    Control, Dataset, Divergence, Features, Group, Landscape, Lane, LaneRun, Model, Outcome, Task, TrainPlan,
     train_groups, train_lanes,
 };
 use lehr_schedule::{Curve, Horizon, Schedule};
@@ -90,18 +90,17 @@ fn the_reference_gradient_agrees_with_finite_differences() {
     for model in MODELS {
         let data = data(20, 6, classes_for(model), false, 9);
         let model: Model = model.parse().unwrap();
-        let widths = model.widths(6, data.classes().len()).unwrap();
+        let landscape = Landscape::new(&model, &data).unwrap();
         let layers = Model::Mlp(vec![3]).initial_weights(40, 40, 5).unwrap();
-        let count: usize = widths.windows(2).map(|w| (w[0] + 1) * w[1]).sum();
-        let mut w: Vec<f64> = common::flatten(&layers).into_iter().map(|v| v * 3.0).take(count).collect();
+        let count = landscape.weights();
+        let mut w: Vec<f64> = Landscape::flatten(&layers).into_iter().map(|v| v * 3.0).take(count).collect();
         assert_eq!(w.len(), count);
-        let rows: Vec<u32> = (0..20).collect();
-        let (_, gradient) = common::loss_and_gradient(&widths, &w, &data, &rows);
+        let (_, gradient) = landscape.loss_and_gradient(&w);
         for i in 0..w.len() {
             let (at, h) = (w[i], 1e-6);
             let mut loss = |v: f64| {
                 w[i] = v;
-                common::loss_and_gradient(&widths, &w, &data, &rows).0
+                landscape.loss_and_gradient(&w).0
             };
             let slope = (loss(at + h) - loss(at - h)) / (2.0 * h);
             w[i] = at;
@@ -127,7 +126,7 @@ fn every_optimizer_and_model_agrees_with_double_precision() {
                 let runs = run(&task, &plan, &lanes, 1);
                 for (peak, run) in peaks.iter().zip(runs) {
                     let expected = common::train(&task, &plan, 3, |t| peak * warm.at(t));
-                    let got = common::flatten(&run.weights.unwrap());
+                    let got = Landscape::flatten(&run.weights.unwrap());
                     let worst = got
                         .iter()
                         .zip(&expected)
@@ -135,13 +134,12 @@ fn every_optimizer_and_model_agrees_with_double_precision() {
                         .fold(0.0, f64::max);
                     // 21 steps of single precision; Adam divides small numbers by their own size.
                     assert!(worst < 2e-5, "{model} {optimizer} sparse {sparse} at {peak}: {worst:e}");
-                    let widths = plan.model.widths(9, task.train().classes().len()).unwrap();
                     for (data, loss) in [
                         (task.train(), run.history.last().unwrap().train_loss),
                         (task.validation(), run.history.last().unwrap().validation_loss),
                     ] {
-                        let rows: Vec<u32> = (0..data.rows() as u32).collect();
-                        let exact = common::loss_and_gradient(&widths, &expected, data, &rows).0;
+                        let landscape = Landscape::new(&plan.model, data).unwrap();
+                        let exact = landscape.loss_and_gradient(&expected).0;
                         assert!(
                             (loss - exact).abs() < 2e-5 * exact.max(1.0),
                             "{model} {optimizer}: {loss} {exact}"
@@ -179,9 +177,9 @@ fn dense_and_sparse_input_of_the_same_numbers_give_the_same_runs() {
         let dense = run(&task(classes_for(model), false), &plan, &lanes(5, &plan), 1);
         let sparse = run(&task(classes_for(model), true), &plan, &lanes(5, &plan), 1);
         for (a, b) in dense.iter().zip(&sparse) {
-            let pairs = common::flatten(a.weights.as_ref().unwrap())
+            let pairs = Landscape::flatten(a.weights.as_ref().unwrap())
                 .into_iter()
-                .zip(common::flatten(b.weights.as_ref().unwrap()));
+                .zip(Landscape::flatten(b.weights.as_ref().unwrap()));
             assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-6), "{model}");
         }
     }
@@ -321,7 +319,7 @@ proptest! {
         prop_assert_eq!(&run(&task, &plan, &lanes[count - 1..], 1)[0], &together[count - 1]);
         let curve = &lanes[count - 1].curve;
         let expected = common::train(&task, &plan, 3, |t| lanes[count - 1].peak * curve.at(t));
-        let got = common::flatten(together[count - 1].weights.as_ref().unwrap());
+        let got = Landscape::flatten(together[count - 1].weights.as_ref().unwrap());
         let worst = got.iter().zip(&expected).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f64::max);
         prop_assert!(worst < 1e-4, "{}: {:e}", plan.model, worst);
     }

@@ -7,21 +7,25 @@
 //! - [`strategy`]: what to train next, when to stop and what to conclude, for any training program;
 //! - [`find`]: where sane rates are, from one short run with a rising rate;
 //! - [`diagnose`]: did a run train well, with evidence and suggestions;
+//! - [`effects`]: the textbook effects of learning rates, measured;
 //! - [`robustness`]: how much a finished sweep says is lost when the base rate is off;
 //! - [`prelude`]: what most programs need, with an example;
 //! - [`logs`]: logs of training as CSV;
+//! - [`studies`]: the runs of a study as a sweep and as logs;
 //! - [`tensorboard`]: the numbers of TensorBoard's event files, also while they are written;
 //! - [`worker`]: studies of any training program, worked on by any number of workers.
 //!
 //! The crates that this one stands on are re-exported: [`schedule`], [`search`], [`study`], [`lab`], [`theory`].
 
 pub mod diagnose;
+pub mod effects;
 pub mod find;
 pub mod logs;
 pub mod prelude;
 pub mod program;
 pub mod robustness;
 pub mod strategy;
+pub mod studies;
 pub mod sweep;
 pub mod tensorboard;
 pub mod tune;

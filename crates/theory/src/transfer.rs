@@ -1,6 +1,7 @@
 //! A tuned base rate carried to another schedule or another horizon.
 
 use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::bound::Bound;
 use crate::caveat::Caveat;
@@ -66,6 +67,9 @@ pub struct Transfer {
     pub horizon_factor: f64,
     /// Exponent used for the horizon.
     pub horizon: HorizonExponent,
+    /// The 95 % interval of the rate that comes from the fitted exponent, where three rungs or more allow one and the
+    /// horizons differ. What the shape's factor is off by on a real model is not in it: nothing here measures that.
+    pub interval: Option<(f64, f64)>,
     /// What has to be known beside the number.
     pub caveats: Vec<Caveat>,
 }
@@ -94,7 +98,14 @@ pub fn transfer(from: &Rates, to: &Rates, lr: f64, horizon: HorizonExponent) -> 
     }
     caveats.extend([from, to].iter().filter_map(|rates| Caveat::of_end(rates)));
     let factor = shape_factor * horizon_factor;
-    Ok(Transfer { rate: lr * factor, factor, shape_factor, horizon_factor, horizon, caveats })
+    let rate = lr * factor;
+    let stretch = (to.steps() as f64 / from.steps() as f64).ln().abs();
+    let spread = horizon.standard_error.filter(|_| stretch > 0.0).and_then(|error| {
+        let student = StudentsT::new(0.0, 1.0, horizon.rungs.checked_sub(2)? as f64).ok()?;
+        Some((student.inverse_cdf(0.975) * error * stretch).exp())
+    });
+    let interval = spread.map(|spread| (rate / spread, rate * spread));
+    Ok(Transfer { rate, factor, shape_factor, horizon_factor, horizon, interval, caveats })
 }
 
 #[cfg(test)]
@@ -123,6 +134,23 @@ mod tests {
         assert!((found.horizon_factor - 16f64.powf(-fitted.exponent)).abs() < 1e-12);
         let same = transfer(&wsd(500, 100), &wsd(500, 100), 0.97, fitted).unwrap();
         assert_eq!(same.factor, 1.0);
+    }
+
+    #[test]
+    fn three_rungs_give_an_interval_and_two_none() {
+        let rungs = [(500.0, 1.0), (1_000.0, 0.7), (2_000.0, 0.52)];
+        let fitted = HorizonExponent::fit(&rungs).unwrap();
+        let found = transfer(&wsd(500, 500), &wsd(8_000, 8_000), 1.0, fitted).unwrap();
+        let (low, high) = found.interval.unwrap();
+        // One degree of freedom: t = 12.706.
+        let half = 12.706 * fitted.standard_error.unwrap() * 16f64.ln();
+        assert!(
+            ((high / found.rate).ln() - half).abs() < 1e-3 && ((found.rate / low).ln() - half).abs() < 1e-3
+        );
+        let same = transfer(&wsd(500, 100), &wsd(500, 500), 1.0, fitted).unwrap();
+        assert_eq!(same.interval, None, "the horizon is not carried anywhere");
+        let two = HorizonExponent::fit(&rungs[..2]).unwrap();
+        assert_eq!(transfer(&wsd(500, 500), &wsd(8_000, 8_000), 1.0, two).unwrap().interval, None);
     }
 
     #[test]

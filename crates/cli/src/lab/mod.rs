@@ -1,5 +1,7 @@
 //! `lehr lab`: is the theory true?
 
+mod data;
+mod effects;
 mod rates;
 mod robustness;
 
@@ -18,6 +20,7 @@ pub struct Lab {
 enum Command {
     Rates(rates::Rates),
     Robustness(robustness::Robustness),
+    Effects(effects::Effects),
 }
 
 /// Runs one of the experiments.
@@ -25,5 +28,6 @@ pub fn run(args: &Lab) -> Result<(), Failure> {
     match &args.command {
         Command::Rates(args) => rates::run(args),
         Command::Robustness(args) => robustness::run(args),
+        Command::Effects(args) => effects::run(args),
     }
 }

@@ -1,12 +1,11 @@
 //! `lehr lab robustness`: what a coarse grid of rates costs under each schedule, trained.
 
 use clap::Args;
-use lehr::lab::data::read_libsvm;
 use lehr::lab::{Model, Optimizer, Task, TrainPlan};
 use lehr::robustness::{Experiment, synthetic};
 use lehr_schedule::Schedule;
-use std::path::PathBuf;
 
+use super::data::Data;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::robustness::{Measure, Source};
@@ -17,12 +16,8 @@ use crate::robustness::{Measure, Source};
 /// selected on some seeds and judged on the others; the loss is that of all training rows, which the theory speaks of.
 #[derive(Args)]
 pub struct Robustness {
-    /// LIBSVM file to train on [default: made data]
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
-    /// LIBSVM file to validate on [default: a fifth of the data]
-    #[arg(long, value_name = "FILE", requires = "data")]
-    validation: Option<PathBuf>,
+    #[command(flatten)]
+    data: Data,
     /// logistic, softmax, or mlp:64,64
     #[arg(long, default_value = "logistic")]
     model: Model,
@@ -122,18 +117,10 @@ pub fn run(args: &Robustness) -> Result<(), Failure> {
 }
 
 fn task(args: &Robustness) -> Result<(Task, String), Failure> {
-    let Some(path) = &args.data else {
-        let (rows, columns, flipped) = MADE;
-        let task = synthetic(rows, columns, flipped, args.seed).map_err(Failure::usage)?;
-        return Ok((task, format!("made data ({rows} rows, {columns} columns)")));
-    };
-    let data = read_libsvm(path, None).map_err(Failure::usage)?;
-    let task = match &args.validation {
-        Some(validation) => {
-            let held_out = read_libsvm(validation, Some(&data)).map_err(Failure::usage)?;
-            Task::new(data, held_out)
-        }
-        None => Task::split(&data, 0.2, args.seed),
-    };
-    Ok((task.map_err(Failure::usage)?, path.display().to_string()))
+    if let Some(task) = args.data.task(args.seed)? {
+        return Ok(task);
+    }
+    let (rows, columns, flipped) = MADE;
+    let task = synthetic(rows, columns, flipped, args.seed).map_err(Failure::usage)?;
+    Ok((task, format!("made data ({rows} rows, {columns} columns)")))
 }

@@ -6,13 +6,15 @@ use lehr_theory::Rates;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::schedule::horizon::count;
+use crate::schedule::input::schedule;
 use lehr::logs::Log;
 
 /// The horizon of a schedule.
 #[derive(Args, Clone)]
 pub struct Run {
-    /// Updates of the run
-    #[arg(long, value_name = "N", default_value_t = 10_000, allow_negative_numbers = true)]
+    /// Updates of the run: 10000, 10_000, 10k, 1e4
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = count, allow_negative_numbers = true)]
     pub steps: u64,
     /// Updates per epoch, for spans such as 10ep
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -48,11 +50,6 @@ pub struct Show {
     /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-/// Reads a spec.
-pub fn schedule(spec: &str) -> Result<Schedule, Failure> {
-    spec.parse().map_err(Failure::usage)
 }
 
 /// The numbers of a column: of a CSV file with a header, or of a plain file with one number per line.

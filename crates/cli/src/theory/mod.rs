@@ -13,6 +13,8 @@ use clap::{Args, Subcommand};
 use crate::failure::Failure;
 
 /// What optimisation theory and loss laws say of a schedule before anyone trains with it
+///
+/// A SPEC is text such as 'warmup 500, cosine to 0.1', @FILE (text, .toml or .json), or - for stdin.
 #[derive(Args)]
 pub struct Theory {
     #[command(subcommand)]

@@ -7,10 +7,11 @@ use lehr_theory::laws::{self, FitOptions, Law, LossCurve, Parameter, Predicted, 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-use super::args::{Run, Show, schedule};
+use super::args::{Run, Show};
 use super::text;
 use crate::failure::Failure;
 use crate::output;
+use crate::schedule::input::schedule;
 use lehr::logs::{Line, Log};
 
 /// Fits a loss-curve law to measured curves

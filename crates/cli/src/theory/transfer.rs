@@ -6,10 +6,12 @@ use lehr_report::{Align, Table};
 use lehr_theory::{HorizonExponent, Rates, Transfer as Carried, transfer};
 use serde::Serialize;
 
-use super::args::{Run, schedule};
+use super::args::Run;
 use super::text;
 use crate::failure::Failure;
 use crate::output;
+use crate::schedule::horizon::count;
+use crate::schedule::input::schedule;
 
 /// Carries a tuned base rate to another schedule or horizon
 #[derive(Args)]
@@ -26,7 +28,7 @@ pub struct Transfer {
     #[command(flatten)]
     run: Run,
     /// Updates of the run for which a rate is wanted [default: --steps]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     to_steps: Option<u64>,
     /// Best rates found at other horizons, STEPS=LR, two or more: the horizon exponent is fitted to them
     #[arg(long, value_name = "STEPS=LR,…", value_delimiter = ',')]
@@ -73,7 +75,7 @@ pub fn run(args: &Transfer) -> Result<(), Failure> {
 }
 
 fn human(answer: &Answer<'_>) -> Result<(), Failure> {
-    let Carried { rate, factor, shape_factor, horizon_factor, horizon, caveats } = &answer.carried;
+    let Carried { rate, factor, shape_factor, horizon_factor, horizon, interval, caveats } = &answer.carried;
     let mut table = Table::new([
         ("", Align::Left),
         ("schedule", Align::Left),
@@ -92,8 +94,21 @@ fn human(answer: &Answer<'_>) -> Result<(), Failure> {
         (_, None) => format!("{:.3} from two rungs", horizon.exponent),
         (rungs, Some(error)) => format!("{:.3} ± {error:.3} from {rungs} rungs", horizon.exponent),
     };
+    let interval = match interval {
+        Some((low, high)) => {
+            format!(
+                ", 95 % [{}, {}] by the scatter of the rungs",
+                significant(*low, 3),
+                significant(*high, 3)
+            )
+        }
+        None if answer.from_steps == answer.to_steps => {
+            "; no interval: a bound says nothing of its error".to_owned()
+        }
+        None => "; no interval: three rungs or more would give one".to_owned(),
+    };
     let headline = format!(
-        "Try {} (×{factor:.3}: ×{shape_factor:.3} for the shape, ×{horizon_factor:.3} for the horizon, exponent {exponent})",
+        "Try {}{interval} (×{factor:.3}: ×{shape_factor:.3} for the shape, ×{horizon_factor:.3} for the horizon, exponent {exponent})",
         significant(*rate, 3)
     );
     text::print(&headline, &table, None, caveats)
