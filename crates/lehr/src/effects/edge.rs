@@ -1,6 +1,6 @@
 //! Where too high a rate begins, held against the curvature.
 
-use lehr_lab::{Landscape, Model, Task, TrainPlan};
+use lehr_lab::{Landscape, LaneRun, Model, Task, TrainPlan};
 
 use super::measure::{Estimate, rates};
 use super::setup::Setup;
@@ -111,7 +111,7 @@ fn one(setup: &Setup, seed: u64) -> Result<One, EffectError> {
 fn network(
     task: &Task,
     seed: u64,
-    run: &dyn Fn(&TrainPlan, &[f64]) -> Result<Vec<lehr_lab::LaneRun>, EffectError>,
+    run: impl Fn(&TrainPlan, &[f64]) -> Result<Vec<LaneRun>, EffectError>,
 ) -> Result<Vec<Option<f64>>, EffectError> {
     let model = Model::Mlp(vec![16]);
     let plan = TrainPlan { batch: usize::MAX, keep_weights: true, ..TrainPlan::new(model.clone(), STEPS) };
@@ -121,7 +121,7 @@ fn network(
     let start = landscape.sharpness(&Landscape::flatten(&initial), ROUNDS).eigenvalue;
     let rates = NETWORK.map(|share| share * 2.0 / start);
     let ends = run(&plan, &rates)?;
-    let share = |(rate, run): (&f64, &lehr_lab::LaneRun)| {
+    let share = |(rate, run): (&f64, &LaneRun)| {
         let weights = Landscape::flatten(run.weights.as_deref()?);
         Some(landscape.sharpness(&weights, ROUNDS).eigenvalue * rate / 2.0)
     };
