@@ -104,7 +104,7 @@ fn one(setup: &Setup, seed: u64) -> Result<One, EffectError> {
     };
     let mut curve: Vec<(f64, f64)> = wide.into_iter().chain(narrow).zip(losses).collect();
     curve.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Ok(One { predicted, edge: edge * predicted, curve, network: network(&task, seed, &run)? })
+    Ok(One { predicted, edge: edge * predicted, curve, network: network(&task, seed, run)? })
 }
 
 /// How far the sharpness of a network has come towards 2/rate at the end.
