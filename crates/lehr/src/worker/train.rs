@@ -352,7 +352,9 @@ impl<'a> Watching<'a> {
     /// Does what is due.
     fn attend(&mut self) -> Result<(), WorkerError> {
         let abilities = self.shared.job.goal.abilities;
-        if self.shared.judges && self.unjudged && Instant::now() >= self.judge_at {
+        // A run that has reached its horizon is paid for: it is not stopped any more.
+        let on_the_way = self.reached < self.attempt.claim().plan.horizon;
+        if self.shared.judges && self.unjudged && on_the_way && Instant::now() >= self.judge_at {
             self.judge()?;
         }
         if abilities.resume && self.noted.elapsed() >= NOTE_EVERY {
