@@ -27,12 +27,12 @@ impl Suggestions {
     }
 }
 
-/// Two thirds… of the way down: in the longest falling subsequence of the losses, one third and a half of a third behind its
+/// Half of the way down: in the longest falling subsequence of the losses, one third and a half of a third behind its
 /// start. Needs a reading.
 pub fn valley(rates: &[f64], losses: &[f64]) -> f64 {
     // Length of the longest falling subsequence that ends at each reading.
     let mut lengths = vec![1usize; losses.len()];
-    let (mut start, mut end) = (0usize, 0usize);
+    let (mut start, mut end) = (0i64, 0usize);
     for i in 1..losses.len() {
         for j in 0..i {
             if losses[i] < losses[j] && lengths[i] < lengths[j] + 1 {
@@ -40,14 +40,14 @@ pub fn valley(rates: &[f64], losses: &[f64]) -> f64 {
             }
             if lengths[end] < lengths[i] {
                 end = i;
-                // fastai takes the subsequence for an unbroken stretch; it never starts before the first reading.
-                start = end.saturating_sub(lengths[end]);
+                // fastai takes the subsequence for an unbroken stretch, so that it may start before the first reading.
+                start = end as i64 - lengths[end] as i64;
             }
         }
     }
-    let third = (end - start) as f64 / 3.0;
-    let place = start + third as usize + (third / 2.0) as usize;
-    rates.get(place).copied().unwrap_or(f64::NAN)
+    let third = (end as i64 - start) as f64 / 3.0;
+    let place = start + third as i64 + (third / 2.0) as i64;
+    usize::try_from(place).ok().and_then(|place| rates.get(place)).copied().unwrap_or(f64::NAN)
 }
 
 /// Slides a window of fifteen readings from the end downwards until the slopes at its two ends differ by no more than 0.005
