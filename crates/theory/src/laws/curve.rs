@@ -84,6 +84,12 @@ impl LossCurve {
         &self.rates
     }
 
+    /// Whether its rate falls before its last point.
+    pub fn anneals(&self) -> bool {
+        let made = self.steps.last().map_or(0, |&last| last.min(self.rates.len()));
+        self.rates[..made].windows(2).any(|pair| pair[1] < pair[0])
+    }
+
     /// The part of the curve that lies within `first..=last`.
     ///
     /// # Errors

@@ -76,6 +76,13 @@ pub struct Fit {
     information: Vec<Vec<f64>>,
     noise: f64,
     points: usize,
+    /// By how much the intervals are widened, from predictions of curves left out.
+    #[serde(default = "one")]
+    widening: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// How far a law may be off a curve as a whole, relative to the loss: the unit in which the points of a fit are
@@ -104,8 +111,9 @@ impl Fit {
     /// that gives.
     ///
     /// The intervals come from the curvature at the fit, with the law's own misfit as the unit, and the robust
-    /// standard deviation of the residuals for a logged loss. They know nothing of schedules under which the law
-    /// itself is wrong.
+    /// standard deviation of the residuals for a logged loss. With three curves or more they are widened until they
+    /// hold 95 % of the points of each curve when the law is fitted without it ([`Fit::widening`]): that is what a
+    /// schedule that was not seen costs.
     ///
     /// # Errors
     /// No curve, fewer points than twice the parameters, no curve under which the rate falls, or no start from
@@ -123,17 +131,21 @@ impl Fit {
         }
         let exposures: Vec<Exposure> =
             curves.iter().map(|curve| Exposure::new(curve.rates(), curve.steps())).collect();
-        let falls = |exposure: &Exposure| {
-            let begun = exposure.begun.last().copied().unwrap_or(0);
-            exposure.drops[..begun].iter().any(|drop| drop.fall > 0.0)
-        };
-        if !exposures.iter().any(falls) {
+        if !curves.iter().any(LossCurve::anneals) {
             return Err(Error::Data(
                 "the rate falls in none of the curves, so they say nothing of annealing; add a curve with a decay"
                     .into(),
             ));
         }
-        let task = Task { law, curves, exposures, delta: options.huber };
+        let mut fit = Self::plain(law, curves, exposures, options.huber)?;
+        fit.widening = fit.left_out(curves, options.huber);
+        Ok(fit)
+    }
+
+    /// The fit, its intervals as the curvature gives them.
+    fn plain(law: Law, curves: &[LossCurve], exposures: Vec<Exposure>, delta: f64) -> Result<Self, Error> {
+        let points = curves.iter().map(|curve| curve.steps().len()).sum();
+        let task = Task { law, curves, exposures, delta };
         let mut priors = law.priors();
         if let Some(instantaneous) = law.instantaneous() {
             let mean = task.best(&instantaneous)?[3];
@@ -141,7 +153,35 @@ impl Fit {
         }
         let theta = task.best(&priors)?;
         let information = task.information(&theta, &priors)?;
-        Ok(Self { law, information, noise: task.noise(&theta), theta, points })
+        Ok(Self { law, information, noise: task.noise(&theta), theta, points, widening: 1.0 })
+    }
+
+    /// What the intervals have to be multiplied by to hold 95 % of the points of each curve that is left out in turn;
+    /// the largest over the curves, 1 at least. A curve without which there is nothing to fit says nothing.
+    fn left_out(&self, curves: &[LossCurve], delta: f64) -> f64 {
+        let mut widening = 1.0_f64;
+        for out in (0..curves.len()).filter(|_| curves.len() > 2) {
+            let rest: Vec<LossCurve> =
+                (0..curves.len()).filter(|&i| i != out).map(|i| curves[i].clone()).collect();
+            if !rest.iter().any(LossCurve::anneals) {
+                continue;
+            }
+            let exposures = rest.iter().map(|curve| Exposure::new(curve.rates(), curve.steps())).collect();
+            let curve = &curves[out];
+            let Ok(predicted) = Self::plain(self.law, &rest, exposures, delta)
+                .and_then(|fit| fit.predict(curve.rates(), curve.steps()))
+            else {
+                continue;
+            };
+            let mut shares: Vec<f64> = (predicted.iter().zip(curve.losses()))
+                .map(|(point, loss)| (loss - point.loss).abs() / (point.high - point.loss))
+                .filter(|share| share.is_finite())
+                .collect();
+            shares.sort_by(f64::total_cmp);
+            let place = (0.95 * shares.len() as f64).ceil() as usize;
+            widening = widening.max(shares.get(place.saturating_sub(1)).copied().unwrap_or(1.0));
+        }
+        widening
     }
 
     /// A fit from parameter values, in the order of [`Law::names`], without uncertainty: for published parameters.
@@ -165,7 +205,14 @@ impl Fit {
             });
         }
         let exact = |i: usize| (0..size).map(|j| if i == j { 1e9 } else { 0.0 }).collect();
-        Ok(Self { law, theta, information: (0..size).map(exact).collect(), noise: 0.0, points: 0 })
+        Ok(Self {
+            law,
+            theta,
+            information: (0..size).map(exact).collect(),
+            noise: 0.0,
+            points: 0,
+            widening: 1.0,
+        })
     }
 
     /// The law.
@@ -176,6 +223,12 @@ impl Fit {
     /// Points fitted.
     pub fn points(&self) -> usize {
         self.points
+    }
+
+    /// What the intervals of predictions are multiplied by, so that they hold curves that were left out of the fit;
+    /// 1 with fewer than three curves, where this cannot be known.
+    pub fn widening(&self) -> f64 {
+        self.widening
     }
 
     /// Robust standard deviation of the relative residuals.
@@ -214,7 +267,7 @@ impl Fit {
         self.law.evaluate(&exposure, &self.theta, |i, loss, gradient| {
             // |L⁻¹g|² is the variance of the law's value.
             let variance: f64 = forward(&self.information, gradient).iter().map(|z| z * z).sum();
-            let half = 1.96 * (variance + (self.noise * loss).powi(2)).sqrt();
+            let half = 1.96 * self.widening * (variance + (self.noise * loss).powi(2)).sqrt();
             predicted.push(Predicted { step: steps[i], loss, low: loss - half, high: loss + half });
         });
         if let Some(point) = predicted.iter().find(|point| !point.loss.is_finite()) {
