@@ -38,12 +38,16 @@ impl Value {
     }
 }
 
+/// `{}` reads back as the same value; `{:#}` shows real numbers to four significant digits, for people.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Null => write!(f, "null"),
             Value::Bool(b) => write!(f, "{b}"),
             Value::Int(i) => write!(f, "{i}"),
+            Value::Float(x) if f.alternate() => {
+                write!(f, "{}", Short(format!("{x:.3e}").parse().unwrap_or(*x)))
+            }
             Value::Float(x) => write!(f, "{}", Short(*x)),
             Value::Text(t) => write!(f, "{t}"),
         }
@@ -156,10 +160,12 @@ impl<N: Into<Arc<str>>, V: Into<Value>> FromIterator<(N, V)> for Params {
     }
 }
 
+/// `{:#}` shows real numbers to four significant digits, as for a value.
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, (name, value)) in self.iter().enumerate() {
-            write!(f, "{}{name}={value}", if i == 0 { "" } else { " " })?;
+            write!(f, "{}{name}=", if i == 0 { "" } else { " " })?;
+            value.fmt(f)?;
         }
         Ok(())
     }
@@ -208,6 +214,16 @@ mod tests {
         assert_eq!(params.text("opt"), Some("sgd"));
         assert_eq!(serde_json::to_string(&params).unwrap(), text);
         assert_eq!(params.to_string(), "lr=0.0001 layers=3 nesterov=true opt=sgd clip=null");
+    }
+
+    #[test]
+    fn numbers_for_people_have_four_digits() {
+        let params: Params = [("lr", 0.008904695612499075), ("wd", 3.2034801984832127e-6), ("steps", 2.0)]
+            .into_iter()
+            .collect();
+        assert_eq!(format!("{params:#}"), "lr=0.008905 wd=3.203e-6 steps=2");
+        assert_eq!(format!("{:#} {:#}", Value::Float(f64::NAN), Value::Float(f64::INFINITY)), "NaN inf");
+        assert_eq!(format!("{:#} {:#}", Value::Int(123456), Value::Text("a".into())), "123456 a");
     }
 
     #[test]

@@ -146,7 +146,7 @@ mod tests {
         let found = read(&flat, false).unwrap();
         assert!(found.warnings.iter().any(|w| w.contains("falls")), "{:?}", found.warnings);
         let short =
-            Readings { rates: curve(0.0).rates[..70].to_vec(), losses: curve(0.0).losses[..70].to_vec() };
+            Readings { rates: curve(0.0).rates[..60].to_vec(), losses: curve(0.0).losses[..60].to_vec() };
         let found = read(&short, false).unwrap();
         assert!(found.warnings.iter().any(|w| w.contains("still falls")), "{:?}", found.warnings);
     }

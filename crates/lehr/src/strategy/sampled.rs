@@ -2,7 +2,7 @@
 
 use lehr_search::pruner::Never;
 use lehr_search::{
-    Direction, History, Key, Outcome, Params, Pruner, Report, Sampler, SearchError, Stream, Verdict,
+    Direction, History, Key, Outcome, Params, Pruner, Report, Sampler, SearchError, Stream, Value, Verdict,
 };
 
 use super::{
@@ -113,7 +113,7 @@ impl Strategy for Sampled {
                     "the best of many noisy runs looks better than it is: a new run of it may come out worse"
                         .to_owned(),
                 );
-                format!("Use {params}: its run ended at {value}.")
+                format!("Use {params:#}: its run ended at {:#}.", Value::Float(value))
             }
             _ => "Nothing can be recommended: no run to the target came to its end.".to_owned(),
         };

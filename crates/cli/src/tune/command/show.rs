@@ -81,7 +81,7 @@ impl Show {
             }
             Event::Ended { trial, params, horizon, end, reason } => {
                 self.lock().count(*trial, *end, self.direction);
-                let text = line(*trial, &params.to_string(), *horizon, *end, *reason);
+                let text = line(*trial, &format!("{params:#}"), *horizon, *end, *reason);
                 let best = self.lock().best;
                 self.say(&match best {
                     Some((value, best)) => format!("{text}; best {} (trial {best})", number::loss(value)),

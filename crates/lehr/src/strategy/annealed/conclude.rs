@@ -259,7 +259,7 @@ fn advice(goal: &Goal, params: &Params, spec: Option<&str>, rate: &Estimate, bes
         .iter()
         .filter(|(name, _)| *name != goal.rate && !spec_has(name))
         .filter(|(name, _)| goal.space.get(name).is_some_and(|p| p.fixed.is_none()))
-        .map(|(name, value)| format!("{name}={value}"))
+        .map(|(name, value)| format!("{name}={value:#}"))
         .collect();
     if !others.is_empty() {
         text += &format!(", {}", others.join(", "));
