@@ -38,7 +38,7 @@ const ratesPicture = {
     const frame = {
       type: "line", name: "", data: [], silent: true, tooltip: { show: false },
       markLine: !edges ? undefined : {
-        symbol: "none", animation: false, silent: true, lineStyle: { color: colours.faint, type: [4, 4], width: 1 },
+        precision: -1, symbol: "none", animation: false, silent: true, lineStyle: { color: colours.faint, type: [4, 4], width: 1 },
         label: { show: true, position: "insideEndTop", color: colours.faint, fontSize: 11, formatter: "diverged ✕ or off the scale ▲" },
         data: [{ yAxis: scale.edge }],
       },
@@ -151,7 +151,7 @@ function bestMarks(curve, colour, colours) {
   };
   return {
     markLine: {
-      silent: true, animation: false, symbol: "none", lineStyle: { color: colour, width: 1.5, type: [5, 4] },
+      precision: -1, silent: true, animation: false, symbol: "none", lineStyle: { color: colour, width: 1.5, type: [5, 4] },
       label: { show: true, position: "end", rotate: 0, distance: 4, color: colour, fontWeight: 650, fontSize: 13, formatter: `best ${rateText(best.rate)}` },
       data: [{ xAxis: best.rate }],
     },

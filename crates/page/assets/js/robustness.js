@@ -16,7 +16,7 @@ const robustnessPicture = {
       yAxis: axis(colours, `worse by (${view.objective.name})`, { type: "value", nameGap: 46, min: 0, max: 1.1 * top, axisLine: { show: false },
         axisLabel: { color: colours.soft, showMaxLabel: false, formatter: tickText } }),
       series: [
-        { type: "line", data: [], silent: true, markLine: { silent: true, animation: false, symbol: "none", label: { show: false }, lineStyle: { color: colours.faint, type: [3, 4] }, data: [{ xAxis: 1 }] } },
+        { type: "line", data: [], silent: true, markLine: { precision: -1, silent: true, animation: false, symbol: "none", label: { show: false }, lineStyle: { color: colours.faint, type: [3, 4] }, data: [{ xAxis: 1 }] } },
         ...curves.map((curve) => {
           const { colour, symbol, dash } = look(curve.colour, colours);
           return {
