@@ -8,10 +8,8 @@ use crate::error::StudyError;
 pub(crate) enum Kind {
     /// It only reads, and sees one state of the database.
     Read,
-    /// It survives the death of any process; a loss of power may undo it until a later write
-    /// waited for the disk, as one a second does.
-    Grouped,
-    /// It survives the death of any process, and on a server a loss of power.
+    /// It survives the death of any process, and on a server a loss of power; in a file a loss of power may undo it until
+    /// a later write waited for the disk, as one a second does.
     Write,
     /// It survives a loss of power.
     Durable,

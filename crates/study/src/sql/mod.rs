@@ -119,11 +119,11 @@ impl<D: Driver> Storage for Database<D> {
         if reports.is_empty() {
             return Ok(Vec::new());
         }
-        self.transact(Kind::Grouped, "writing reports", |tx| runs::report_all(tx, reports))
+        self.transact(Kind::Write, "writing reports", |tx| runs::report_all(tx, reports))
     }
 
     fn note(&self, claim: &Claim, note: &Note) -> Result<(), StudyError> {
-        self.transact(Kind::Grouped, "noting the state of a run", |tx| runs::note(tx, claim, note))
+        self.transact(Kind::Write, "noting the state of a run", |tx| runs::note(tx, claim, note))
     }
 
     fn end(&self, claim: &Claim, last: &[(u64, f64)], end: &RunEnd) -> Result<(), StudyError> {
@@ -149,7 +149,7 @@ impl<D: Driver> Storage for Database<D> {
     }
 
     fn sign_worker(&self, worker: i64, ended: bool) -> Result<(), StudyError> {
-        self.transact(Kind::Grouped, "noting a sign of life", |tx| workers::sign(tx, worker, ended))
+        self.transact(Kind::Write, "noting a sign of life", |tx| workers::sign(tx, worker, ended))
     }
 
     fn workers(&self, study: StudyId) -> Result<Vec<Worker>, StudyError> {
