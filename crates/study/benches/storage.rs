@@ -35,21 +35,31 @@ fn trial(study: &mut Study) {
     attempt.finish(&RunEnd::new(RunOutcome::Complete(x), 10)).unwrap();
 }
 
-fn rate(path: &Path, seconds: f64) -> f64 {
+/// Trials a second, and a second of processor time.
+fn rate(path: &Path, seconds: f64) -> (f64, f64) {
     let mut study = study(path);
     (0..2).for_each(|_| trial(&mut study));
-    let (start, mut done) = (Instant::now(), 0);
+    let (start, before, mut done) = (Instant::now(), processor(), 0);
     while start.elapsed().as_secs_f64() < seconds {
         (0..20).for_each(|_| trial(&mut study));
         done += 20;
     }
-    f64::from(done) / start.elapsed().as_secs_f64()
+    (f64::from(done) / start.elapsed().as_secs_f64(), f64::from(done) / (processor() - before))
+}
+
+/// The processor time of this process in seconds, to a hundredth.
+fn processor() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 fn compare(what: &str, folder: &Path, seconds: f64, python: Option<&str>) {
     let folder = tempfile::tempdir_in(folder).unwrap();
-    let mine = rate(&folder.path().join("lehr.db"), seconds);
-    let Some(python) = python else { return println!("{what:<8} lehr {mine:.0} trials/s") };
+    let (mine, my_processor) = rate(&folder.path().join("lehr.db"), seconds);
+    let Some(python) = python else {
+        return println!("{what:<8} lehr {mine:.0} trials/s, {my_processor:.0} a second of processor time");
+    };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/python/storage_optuna.py");
     let out = Command::new(python)
         .arg(script)
@@ -59,10 +69,12 @@ fn compare(what: &str, folder: &Path, seconds: f64, python: Option<&str>) {
         .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let text = String::from_utf8(out.stdout).unwrap();
-    let theirs: f64 = text.split_whitespace().next().unwrap().parse().unwrap();
+    let theirs: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
     println!(
-        "{what:<8} lehr {mine:.0} trials/s   optuna {theirs:.1} trials/s   {:.0} times as many",
-        mine / theirs
+        "{what:<8} lehr {mine:.0} trials/s   optuna {:.1} trials/s   {:.0} times as many ({:.0} in processor time)",
+        theirs[0],
+        mine / theirs[0],
+        my_processor / theirs[1]
     );
 }
 

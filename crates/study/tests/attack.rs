@@ -125,6 +125,67 @@ fn a_full_disk_loses_nothing_that_was_committed() {
 }
 
 #[test]
+fn a_disk_without_room_is_told_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // A disk of its own, in a room that ends with the process.
+    let shell = "mount -t tmpfs -o size=1m none \"$LEHR_TEST_DISK\" || { echo no room; exit 0; }; \
+                 exec \"$0\" --exact writer_on_a_small_disk --nocapture";
+    let test = std::env::current_exe().unwrap();
+    let done = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", shell])
+        .arg(test)
+        .env("LEHR_TEST_DISK", folder.path())
+        .output();
+    let Ok(done) = done else { return eprintln!("skipped: there is no program unshare") };
+    let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+    if said.contains("no room") || said.contains("unshare failed") {
+        return eprintln!("skipped: this system does not let one mount a disk: {said}");
+    }
+    assert!(done.status.success() && said.contains("went on"), "{said}");
+}
+
+#[test]
+fn writer_on_a_small_disk() {
+    let Some(disk) = std::env::var_os("LEHR_TEST_DISK").map(std::path::PathBuf::from) else { return };
+    let ballast = disk.join("ballast");
+    fs::write(&ballast, vec![1; 200_000]).unwrap();
+    let url = url(&disk.join("s.db"));
+    let study = study(open_shared(&url).unwrap());
+    let complete = |url: &str| {
+        let mut again = Study::open(open_shared(url).unwrap(), "s").unwrap();
+        let trials = again.refresh().unwrap().trials().to_vec();
+        (trials.iter().filter(|t| t.state == TrialState::Complete).count(), trials.len())
+    };
+    let end = |value: usize| RunEnd::new(RunOutcome::Complete(value as f64), 50);
+    let mut finished = 0;
+    let (open, error) = loop {
+        assert!(finished < 10_000, "the disk is never full");
+        let attempt = match study.start(&new_run()) {
+            Ok(attempt) => attempt,
+            Err(error) => break (None, error),
+        };
+        (0..50).for_each(|step| attempt.report(step, 1.0).unwrap());
+        if let Err(error) = attempt.finish(&end(finished)) {
+            break (Some(attempt), error);
+        }
+        finished += 1;
+    };
+    assert!(matches!(error, StudyError::Full { .. }), "{error:?}");
+    assert!(error.to_string().contains("the disk is full"), "{error}");
+    assert!(finished > 3, "{finished}");
+    // While it is still full, all of it can be read.
+    assert_eq!(complete(&url), (finished, finished + usize::from(open.is_some())));
+    fs::remove_file(ballast).unwrap();
+    if let Some(open) = open {
+        open.finish(&end(finished)).unwrap();
+        finished += 1;
+    }
+    start(&study).finish(&end(finished)).unwrap();
+    assert_eq!(complete(&url), (finished + 1, finished + 1));
+    println!("went on");
+}
+
+#[test]
 fn files_of_others_are_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text.db");

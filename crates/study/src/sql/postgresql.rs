@@ -32,6 +32,9 @@ const EPOCH: i64 = 946_684_800_000_000;
 /// A number of our own for the lock under which the tables are made.
 const MAKING: &str = "SELECT pg_advisory_xact_lock(5495148)";
 
+/// What Optuna's own index on the study is by itself in SQLite, whose indexes end in the row's number.
+const LAST_TRIALS: &str = "CREATE INDEX IF NOT EXISTS lehr_last_trials ON trials (study_id, trial_id)";
+
 /// A connection to PostgreSQL, made anew when it is lost.
 pub(crate) struct PostgreSql {
     config: Config,
@@ -88,7 +91,7 @@ impl PostgreSql {
                 schema::make(
                     tx,
                     std::iter::once(types.as_str()).chain(optuna.split_inclusive(";\n")),
-                    std::iter::empty(),
+                    std::iter::once(LAST_TRIALS),
                 )
             })?;
         }

@@ -21,6 +21,14 @@ pub(super) struct RunRow<'a> {
     pub(super) saw: &'a [Seen],
 }
 
+impl RunRow<'_> {
+    /// What it saw, as it is stored.
+    fn saw(&self) -> Option<String> {
+        let pairs: Vec<String> = self.saw.iter().map(|s| format!("[{},{}]", s.trial, s.reports)).collect();
+        (!pairs.is_empty()).then(|| format!("[{}]", pairs.join(",")))
+    }
+}
+
 pub(super) fn start(
     tx: &mut dyn Tx,
     study: StudyId,
@@ -34,25 +42,25 @@ pub(super) fn start(
     if let Some(expected) = run.after.filter(|&expected| expected != started) {
         return Err(StudyError::Outdated { expected, started });
     }
-    let (trial_id, trial, saw) = match &run.target {
+    let (trial_id, trial, saw, params) = match &run.target {
         Target::Paused(number) => return resume(tx, study, run, *number, token),
         Target::New { params, saw } => {
             let (id, trial) = trials::add(tx, study, TrialState::Running)?;
-            trials::set_params(tx, study, id, space, params)?;
-            (id, trial, saw.as_slice())
+            let params = trials::first_params(tx, study, id, space, params)?;
+            (id, trial, saw.as_slice(), params)
         }
         Target::Known(trial) => {
             let id = trial_id(tx, study, *trial)?;
             expect_running(tx, id, *trial)?;
             make_several(tx, id)?;
-            (id, *trial, [].as_slice())
+            (id, *trial, [].as_slice(), values(&stored_params(tx, id)?))
         }
     };
     let row = RunRow { study, trial_id, plan: &run.plan, worker: &run.worker, token, saw };
-    let (run_id, number) = begin(tx, &row, None)?;
-    let params = values(&stored_params(tx, trial_id)?);
+    let run_id = add(tx, study, trial_id, &run.plan, Some((&row, started)))?;
+    sign_of_life(tx, trial_id)?;
     let (token, plan) = (token.to_owned(), run.plan.clone());
-    Ok(Claim { study, trial, trial_id, run: number, run_id, token, attempt: 1, params, plan })
+    Ok(Claim { study, trial, trial_id, run: started, run_id, token, attempt: 1, params, plan })
 }
 
 /// How many runs were started: the number of the next one.
@@ -85,24 +93,23 @@ pub(super) fn begin(
 ) -> Result<(i64, usize), StudyError> {
     let number = next_number(tx, run.study)?;
     let run_id = match queued {
-        Some(run_id) => run_id,
-        None => add(tx, run.study, run.trial_id, run.plan)?,
+        Some(run_id) => {
+            let saw = run.saw();
+            let sql = "UPDATE lehr_runs SET number = $1, state = 'running', token = $2, worker = $3, saw = $4, \
+                       started = $5, heartbeat = {now} WHERE run_id = $6";
+            let args = [
+                Arg::Int(number as i64),
+                Arg::Text(run.token),
+                Arg::Text(run.worker),
+                Arg::text(saw.as_deref()),
+                Arg::Time(time::now()),
+                Arg::Int(run_id),
+            ];
+            tx.run(sql, &args)?;
+            run_id
+        }
+        None => add(tx, run.study, run.trial_id, run.plan, Some((run, number)))?,
     };
-    let saw = (!run.saw.is_empty()).then(|| {
-        let pairs: Vec<String> = run.saw.iter().map(|s| format!("[{},{}]", s.trial, s.reports)).collect();
-        format!("[{}]", pairs.join(","))
-    });
-    let sql = "UPDATE lehr_runs SET number = $1, state = 'running', token = $2, worker = $3, saw = $4, started = $5, \
-               heartbeat = {now} WHERE run_id = $6";
-    let args = [
-        Arg::Int(number as i64),
-        Arg::Text(run.token),
-        Arg::Text(run.worker),
-        Arg::text(saw.as_deref()),
-        Arg::Time(time::now()),
-        Arg::Int(run_id),
-    ];
-    tx.run(sql, &args)?;
     sign_of_life(tx, run.trial_id)?;
     Ok((run_id, number))
 }
@@ -114,18 +121,36 @@ pub(super) fn add_queued(
     trial_id: i64,
     plan: &Plan,
 ) -> Result<(), StudyError> {
-    add(tx, study, trial_id, plan).map(|_| ())
+    add(tx, study, trial_id, plan, None).map(|_| ())
 }
 
-fn add(tx: &mut dyn Tx, study: StudyId, trial_id: i64, plan: &Plan) -> Result<i64, StudyError> {
+/// Adds a run: one that begins now under a number, or one that is queued.
+fn add(
+    tx: &mut dyn Tx,
+    study: StudyId,
+    trial_id: i64,
+    plan: &Plan,
+    begins: Option<(&RunRow<'_>, usize)>,
+) -> Result<i64, StudyError> {
     let checkpoint = plan.checkpoint.as_ref();
     let branch_step = plan.branch.map(|b| long("a step", b.step)).transpose()?;
     let checkpoint_step = checkpoint.map(|c| long("a step", c.step)).transpose()?;
     let path = checkpoint.map(|c| clean(&c.path));
-    let sql = "INSERT INTO lehr_runs (study_id, trial_id, state, horizon, seed, comparability, parent, parent_step, \
-               checkpoint, checkpoint_step, attempt, steps_before, steps_spent) \
-               VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, 1, 0, 0) RETURNING run_id";
-    let args = [
+    let saw = begins.and_then(|(run, _)| run.saw());
+    let sql = match begins {
+        Some(_) => {
+            "INSERT INTO lehr_runs (study_id, trial_id, horizon, seed, comparability, parent, parent_step, checkpoint, \
+             checkpoint_step, attempt, steps_before, steps_spent, state, number, token, worker, saw, started, heartbeat) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 0, 0, 'running', $10, $11, $12, $13, $14, {now}) \
+             RETURNING run_id"
+        }
+        None => {
+            "INSERT INTO lehr_runs (study_id, trial_id, horizon, seed, comparability, parent, parent_step, checkpoint, \
+             checkpoint_step, attempt, steps_before, steps_spent, state) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 0, 0, 'queued') RETURNING run_id"
+        }
+    };
+    let mut args = vec![
         Arg::Int(study.0),
         Arg::Int(trial_id),
         Arg::Int(long("a horizon of", plan.horizon)?),
@@ -137,6 +162,15 @@ fn add(tx: &mut dyn Tx, study: StudyId, trial_id: i64, plan: &Plan) -> Result<i6
         Arg::text(path.as_deref()),
         Arg::int(checkpoint_step),
     ];
+    if let Some((run, number)) = begins {
+        args.extend([
+            Arg::Int(number as i64),
+            Arg::Text(run.token),
+            Arg::Text(run.worker),
+            Arg::text(saw.as_deref()),
+            Arg::Time(time::now()),
+        ]);
+    }
     let id = tx.row(sql, &args, |row| row.int(0))?;
     id.ok_or_else(|| StudyError::content("a new run", "it was given no number"))
 }
@@ -356,9 +390,9 @@ pub(super) fn end(
         return Err(StudyError::Taken { what: claim.what(), message });
     }
     write(tx, claim, &held, last)?;
-    spend(tx, claim, end.steps)?;
     set_checkpoint(tx, claim, end.checkpoint.as_ref())?;
-    finish_run(tx, claim.run_id, state, value, end.reason.as_deref())?;
+    let steps = Some(long("a number of steps", end.steps)?);
+    finish_run(tx, claim.run_id, state, value, end.reason.as_deref(), steps)?;
     if let (true, Some(value)) = (held.several, value) {
         write_intermediate(tx, claim.trial_id, &[(claim.plan.horizon, value)])?;
     }
@@ -373,7 +407,10 @@ pub(super) fn end(
         },
     };
     match close {
-        Some(close) => close_as(tx, claim.trial, claim.trial_id, close, value),
+        Some(close) => {
+            let others = held.several || state == RunState::Paused;
+            close_as(tx, claim.trial, claim.trial_id, close, value, others)
+        }
         // An open trial without a running run is not stale: it waits.
         None => rest(tx, claim.trial_id),
     }
@@ -386,25 +423,29 @@ fn ended_so(tx: &mut dyn Tx, claim: &Claim, state: RunState) -> Result<bool, Stu
     Ok(tx.row(sql, &args, |row| row.int(0))?.is_some())
 }
 
+/// Writes the end of a run, and how many steps it had where that is known.
 pub(super) fn finish_run(
     tx: &mut dyn Tx,
     run_id: i64,
     state: RunState,
     value: Option<f64>,
     reason: Option<&str>,
+    steps: Option<i64>,
 ) -> Result<(), StudyError> {
     let (number, kind) = value.map_or((Arg::Null, Arg::Null), |v| {
         let (number, kind) = stored(v);
         (number, Arg::Text(kind))
     });
     let reason = reason.map(clean);
-    let sql = "UPDATE lehr_runs SET state = $1, value = $2, value_type = $3, reason = $4, ended = $5 WHERE run_id = $6";
+    let sql = "UPDATE lehr_runs SET state = $1, value = $2, value_type = $3, reason = $4, ended = $5, \
+               steps_spent = COALESCE(steps_before + $6, steps_spent) WHERE run_id = $7";
     let args = [
         Arg::Text(state.name()),
         number,
         kind,
         Arg::text(reason.as_deref()),
         Arg::Time(time::now()),
+        Arg::int(steps),
         Arg::Int(run_id),
     ];
     tx.run(sql, &args).map(|_| ())
@@ -440,16 +481,18 @@ pub(super) fn close(
         let run = run.unwrap_or(0);
         return Err(StudyError::state(what(), format!("its run {run} is running; end that first")));
     }
-    close_as(tx, trial, id, state, None)
+    close_as(tx, trial, id, state, None, true)
 }
 
-/// Ends a trial. Without a value of its own a complete one takes that of its longest complete run.
+/// Ends a trial, and where it may have runs that wait (`others`) these too. Without a value of its own a complete one takes that of
+/// its longest complete run.
 fn close_as(
     tx: &mut dyn Tx,
     trial: usize,
     id: i64,
     state: TrialState,
     value: Option<f64>,
+    others: bool,
 ) -> Result<(), StudyError> {
     let value = match state {
         TrialState::Complete => match value.map_or_else(|| longest(tx, id), |v| Ok(Some(v)))? {
@@ -466,6 +509,9 @@ fn close_as(
         }
     };
     finish_trial(tx, id, state, value)?;
+    if !others {
+        return Ok(());
+    }
     let sql = "UPDATE lehr_runs SET state = 'pruned', reason = 'its trial was closed' \
                WHERE trial_id = $1 AND state IN ('paused', 'queued')";
     tx.run(sql, &[Arg::Int(id)]).map(|_| ())

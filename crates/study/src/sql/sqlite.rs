@@ -2,6 +2,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
@@ -90,6 +91,12 @@ impl Sqlite {
         };
         self.connection.busy_timeout(self.patience).map_err(|e| wrong(self, e))?;
         self.connection.set_prepared_statement_cache_capacity(256);
+        // Plans do not depend on the values that are bound, or each statement would be compiled anew for each trial.
+        self.connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+            // Off as in Optuna: statements look for what they belong to themselves, and triggers follow deletions.
+            .and_then(|_| self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false))
+            .map_err(|e| wrong(self, e))?;
         // Is it ours? That is asked before anything is changed.
         let mut fresh = false;
         let url = self.url.clone();

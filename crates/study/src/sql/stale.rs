@@ -83,7 +83,7 @@ fn give_up(tx: &mut dyn Tx, study: StudyId, silent: Silent, retries: usize) -> R
     let who = run.as_ref().and_then(|r| r.worker.as_ref()).map(|w| format!(" {w}")).unwrap_or_default();
     let reason = format!("its worker{who} gave no sign of life for {age:.0} s");
     if let Some(run) = &run {
-        runs::finish_run(tx, run.id, RunState::Failed, None, Some(&reason))?;
+        runs::finish_run(tx, run.id, RunState::Failed, None, Some(&reason), None)?;
     } else {
         let reason = Json::from(reason.as_str()).to_string();
         studies::set_attribute(tx, true, trial_id, Kind::System, "lehr:reason", &reason)?;

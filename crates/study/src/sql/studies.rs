@@ -108,6 +108,9 @@ pub(super) fn set_attributes(
     values: &[(&str, Json)],
 ) -> Result<(), StudyError> {
     let (is_trial, id) = owner(tx, of)?;
+    if let Owner::Study(study) = of {
+        super::parts::lock_study(tx, study)?;
+    }
     for (key, value) in values {
         set_attribute(tx, is_trial, id, kind, key, &value.to_string())?;
     }

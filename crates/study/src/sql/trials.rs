@@ -139,15 +139,34 @@ pub(super) fn set_params(
     space: &Space,
     params: &Params,
 ) -> Result<(), StudyError> {
-    let raw = space.raw(params)?;
     let had = stored_params(tx, trial_id)?;
-    let before = "SELECT MAX(trial_id) FROM trials WHERE study_id = $1 AND trial_id < $2";
-    let before =
-        tx.row(before, &[Arg::Int(study.0), Arg::Int(trial_id)], |row| row.int_or_null(0))?.flatten();
-    let neighbours = match before {
-        Some(id) => stored_params(tx, id)?,
-        None => Vec::new(),
-    };
+    add_params(tx, study, trial_id, space, params, &had)
+}
+
+/// Stores the parameters of a trial that was just made, and returns them as they are stored.
+pub(super) fn first_params(
+    tx: &mut dyn Tx,
+    study: StudyId,
+    trial_id: i64,
+    space: &Space,
+    params: &Params,
+) -> Result<Params, StudyError> {
+    add_params(tx, study, trial_id, space, params, &[])?;
+    let raw = space.raw(params)?;
+    let given = space.parameters().iter().zip(raw).filter(|(_, raw)| !raw.is_nan());
+    Ok(given.map(|(parameter, raw)| (parameter.name.clone(), parameter.domain.value(raw))).collect())
+}
+
+fn add_params(
+    tx: &mut dyn Tx,
+    study: StudyId,
+    trial_id: i64,
+    space: &Space,
+    params: &Params,
+    had: &[StoredParam],
+) -> Result<(), StudyError> {
+    let raw = space.raw(params)?;
+    let neighbours = neighbours(tx, study, trial_id)?;
     let mut new = Vec::new();
     for (parameter, raw) in space.parameters().iter().zip(raw).filter(|(_, raw)| !raw.is_nan()) {
         let name = &*parameter.name;
@@ -159,8 +178,15 @@ pub(super) fn set_params(
             continue;
         }
         check_name("the parameter", name)?;
-        check_compatible(tx, study, &neighbours, name, &parameter.domain)?;
-        new.push((name, raw, to_json(&parameter.domain)));
+        let json = to_json(&parameter.domain);
+        match neighbours.iter().find(|(other, _)| other == name) {
+            Some((_, same)) if *same == json => {}
+            neighbour => {
+                let neighbour = neighbour.map(|(_, json)| from_json(json)).transpose()?;
+                check_compatible(tx, study, neighbour, name, &parameter.domain)?;
+            }
+        }
+        new.push((name, raw, json));
     }
     let cells: Vec<Arg<'_>> = new
         .iter()
@@ -177,19 +203,28 @@ pub(super) fn set_params(
     )
 }
 
+/// Names and distributions of the parameters of the trial before this one.
+fn neighbours(tx: &mut dyn Tx, study: StudyId, trial_id: i64) -> Result<Vec<(String, String)>, StudyError> {
+    let sql = "SELECT param_name, distribution_json FROM trial_params WHERE trial_id = \
+               (SELECT MAX(trial_id) FROM trials WHERE study_id = $1 AND trial_id < $2)";
+    tx.all(sql, &[Arg::Int(study.0), Arg::Int(trial_id)], |row| {
+        Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned()))
+    })
+}
+
 /// A parameter's distribution must stay compatible with the first one in the study, or Optuna refuses to go on. The trial
 /// before this one most often tells; otherwise the study is searched.
 fn check_compatible(
     tx: &mut dyn Tx,
     study: StudyId,
-    neighbours: &[StoredParam],
+    neighbour: Option<lehr_search::Domain>,
     name: &str,
     domain: &lehr_search::Domain,
 ) -> Result<(), StudyError> {
     let sql = "SELECT p.distribution_json FROM trials t JOIN trial_params p ON p.trial_id = t.trial_id \
                WHERE t.study_id = $1 AND p.param_name = $2 LIMIT 1";
-    let first = match neighbours.iter().find(|p| p.name == name) {
-        Some(neighbour) => Some(neighbour.domain.clone()),
+    let first = match neighbour {
+        Some(neighbour) => Some(neighbour),
         None => tx.row(sql, &[Arg::Int(study.0), Arg::Text(name)], |row| from_json(row.text(0)?))?,
     };
     match first {

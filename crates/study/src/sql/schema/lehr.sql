@@ -46,4 +46,3 @@ CREATE TABLE IF NOT EXISTS lehr_workers (
 );
 CREATE INDEX IF NOT EXISTS lehr_workers_of_studies ON lehr_workers (study_id);
 CREATE INDEX IF NOT EXISTS lehr_open_trials ON trials (study_id, trial_id) WHERE state IN ('RUNNING', 'WAITING');
-CREATE INDEX IF NOT EXISTS lehr_last_trials ON trials (study_id, trial_id);
