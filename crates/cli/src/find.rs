@@ -47,7 +47,7 @@ pub struct Find {
     #[arg(long, value_name = "LOW..HIGH", default_value = "1e-6..100", allow_hyphen_values = true)]
     lr: RateRange,
     /// Updates of the run
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = crate::count::steps, allow_negative_numbers = true)]
     steps: u64,
     /// Examples per update
     #[arg(long, value_name = "N", default_value_t = 32)]

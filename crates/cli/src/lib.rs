@@ -3,6 +3,7 @@
 //! Each command is a module that parses its arguments, calls the library and prints. Results go to stdout,
 //! progress and errors to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
+mod count;
 mod diagnose;
 mod failure;
 mod find;

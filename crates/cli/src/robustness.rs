@@ -42,7 +42,7 @@ pub struct Robustness {
     #[arg(long, value_name = "NAME")]
     study: Option<String>,
     /// Updates of the runs, for the theory
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = crate::count::steps, allow_negative_numbers = true)]
     steps: u64,
     #[command(flatten)]
     measure: Measure,

@@ -28,7 +28,7 @@ pub struct Robustness {
     #[arg(long, value_name = "'A; B'", default_value = SCHEDULES)]
     schedules: String,
     /// Updates of each run
-    #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = crate::count::steps, allow_negative_numbers = true)]
     steps: u64,
     /// Examples per update
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -6,8 +6,8 @@ use lehr_schedule::convert::{Converted, Surroundings, parse_call};
 use serde::Serialize;
 use std::path::PathBuf;
 
-use super::horizon::count;
 use super::input::{self, Notation};
+use crate::count::count;
 use crate::failure::Failure;
 use crate::output;
 

@@ -6,8 +6,9 @@ use lehr_schedule::{Extension, Horizon};
 use serde::Serialize;
 use std::path::PathBuf;
 
-use super::horizon::{RunArgs, count};
+use super::horizon::RunArgs;
 use super::{input, picture};
+use crate::count::count;
 use crate::failure::Failure;
 use crate::output;
 

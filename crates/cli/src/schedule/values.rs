@@ -9,9 +9,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::horizon::{RunArgs, count};
+use super::horizon::RunArgs;
 use super::input;
 use super::replay::{MetricArgs, Replay};
+use crate::count::count;
 use crate::failure::Failure;
 use crate::output;
 

@@ -5,8 +5,8 @@ use lehr_schedule::{Curve, Horizon, Schedule};
 use lehr_theory::Rates;
 use std::path::{Path, PathBuf};
 
+use crate::count::count;
 use crate::failure::Failure;
-use crate::schedule::horizon::count;
 use crate::schedule::input::schedule;
 use lehr::logs::Log;
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Show, column};
 use super::text;
+use crate::count::count;
 use crate::failure::Failure;
 use crate::output;
 
@@ -17,8 +18,8 @@ use crate::output;
 #[derive(Args)]
 pub struct Optimal {
     /// Updates of the run [default: 10000, or one per norm]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    steps: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    steps: Option<u64>,
     /// Updates of linear warm-up
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     warmup: usize,
@@ -74,7 +75,7 @@ struct Answer {
 /// Finds the optimal schedule and prints.
 pub fn run(args: &Optimal) -> Result<(), Failure> {
     let norms = args.norms.as_ref().map(|path| column(path, "norm")).transpose()?;
-    let steps = args.steps.or(norms.as_ref().map(Vec::len)).unwrap_or(10_000);
+    let steps = args.steps.map(|steps| steps as usize).or(norms.as_ref().map(Vec::len)).unwrap_or(10_000);
     let limits = Limits { warmup: args.warmup, floor: args.floor };
     if steps > 20_000_000 {
         return Err(Failure::usage(format!("{steps} steps; the optimum is computed up to 20 million")));

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::args::Run;
 use super::text;
+use crate::count::count;
 use crate::failure::Failure;
 use crate::output;
-use crate::schedule::horizon::count;
 use crate::schedule::input::schedule;
 
 /// Carries a tuned base rate to another schedule or horizon

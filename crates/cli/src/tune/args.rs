@@ -39,7 +39,7 @@ pub struct Tune {
     #[arg(long, value_name = "LOSS", allow_hyphen_values = true)]
     pub tolerance: Option<f64>,
     /// Updates of each run [default for the built-in models: 8 epochs]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::count::steps, allow_negative_numbers = true)]
     pub steps: Option<u64>,
     /// Seed of everything: split, rates, runs
     #[arg(long, value_name = "N")]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::diffusion::{Grid, mean_distance};
-use super::{Shape, Walk};
+use super::{LONGEST_STEP, Shape, Walk};
 use crate::error::{Error, require};
 
 /// Horizon and window of an exponent.
@@ -63,7 +63,7 @@ pub fn exponents(schedules: &[(&dyn Shape, f64)], options: Options) -> Result<Ve
         require(gamma.is_finite() && gamma > 0.0, "gamma*", gamma, "finite and above 0")?;
         let largest = rho_high * gamma;
         require(
-            largest <= 0.5,
+            largest <= LONGEST_STEP,
             "the largest step (highest rho times gamma*)",
             largest,
             "at most half of D; take more steps or a lower rho",
@@ -86,21 +86,22 @@ pub fn exponents(schedules: &[(&dyn Shape, f64)], options: Options) -> Result<Ve
 }
 
 fn exponent(fine: &[WorstError], coarse: &[WorstError]) -> Exponent {
-    let (slope, error) = regression(fine);
-    let half = 1.96 * error + (slope - regression(coarse).0).abs();
+    let on_log = |points: &[WorstError]| -> Vec<(f64, f64)> {
+        points.iter().map(|point| (point.rho.ln(), point.error.ln())).collect()
+    };
+    let (slope, error) = regression(&on_log(fine));
+    let half = 1.96 * error + (slope - regression(&on_log(coarse)).0).abs();
     Exponent { exponent: slope, low: slope - half, high: slope + half, points: fine.to_vec() }
 }
 
-/// Least-squares slope of log error on log ρ with its standard error.
-fn regression(points: &[WorstError]) -> (f64, f64) {
+/// Least-squares slope of y on x with its standard error.
+pub(super) fn regression(points: &[(f64, f64)]) -> (f64, f64) {
     let count = points.len() as f64;
-    let at = |point: &WorstError| (point.rho.ln(), point.error.ln());
-    let x0 = points.iter().map(|point| at(point).0).sum::<f64>() / count;
-    let y0 = points.iter().map(|point| at(point).1).sum::<f64>() / count;
-    let spread: f64 = points.iter().map(|point| (at(point).0 - x0).powi(2)).sum();
-    let slope = points.iter().map(|point| (at(point).0 - x0) * (at(point).1 - y0)).sum::<f64>() / spread;
-    let residual = |point: &WorstError| at(point).1 - y0 - slope * (at(point).0 - x0);
-    let squares: f64 = points.iter().map(|point| residual(point).powi(2)).sum();
+    let x0 = points.iter().map(|(x, _)| x).sum::<f64>() / count;
+    let y0 = points.iter().map(|(_, y)| y).sum::<f64>() / count;
+    let spread: f64 = points.iter().map(|(x, _)| (x - x0).powi(2)).sum();
+    let slope = points.iter().map(|(x, y)| (x - x0) * (y - y0)).sum::<f64>() / spread;
+    let squares: f64 = points.iter().map(|(x, y)| (y - y0 - slope * (x - x0)).powi(2)).sum();
     (slope, (squares / (count - 2.0).max(1.0) / spread).sqrt())
 }
 

@@ -10,15 +10,21 @@
 //! decay of degree p it freezes when that many are left, and the error grows like ρ^{1/(2p+1)}; under a rate that
 //! does not fall to zero it grows like ρ.
 //!
-//! [`exponents`] computes the errors without noise, from the distribution of the walk; [`simulate`] walks.
+//! [`exponents`] computes the errors without noise, from the distribution of the walk; [`simulate`] walks;
+//! [`Experiment`] does both for a list of schedules.
 //! Everything is in units of D and G.
 
 mod diffusion;
+mod experiment;
 mod exponent;
 mod simulation;
 
+pub use experiment::{AtHorizon, Experiment, Outcome, Rate, Simulation, Walked, WalkedCell, Walks};
 pub use exponent::{Exponent, Options, WorstError, exponents};
 pub use simulation::{Cell, Simulated, simulate};
+
+/// Longer steps, in units of D, are no longer like the continuum.
+const LONGEST_STEP: f64 = 0.5;
 
 /// A schedule of the family: what is needed of it, on the share u of the horizon in [0, 1].
 pub trait Shape: Sync {
