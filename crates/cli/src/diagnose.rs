@@ -67,6 +67,9 @@ pub struct Diagnose {
 #[derive(Serialize)]
 struct Answer {
     runs: Vec<Diagnosis>,
+    /// Runs that cannot be judged, with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
     /// Runs that logged steps twice, or whose logs are damaged.
     resumed: Vec<String>,
     caveats: [&'static str; 2],
@@ -109,10 +112,21 @@ pub fn run(args: &Diagnose) -> Result<(), Failure> {
     }
     let schedule: Option<Schedule> =
         args.schedule.as_ref().map(|spec| spec.parse().map_err(Failure::usage)).transpose()?;
-    let of = |run: &Logged| run.run(schedule.as_ref().map(|it| (it, args.lr))).map_err(Failure::usage);
-    let runs: Vec<Run> = logged.iter().map(of).collect::<Result<_, _>>()?;
+    let of = |run: &Logged| run.run(schedule.as_ref().map(|it| (it, args.lr)));
+    let (mut runs, mut left_out) = (Vec::new(), Vec::new());
+    for run in &logged {
+        match of(run) {
+            Ok(run) => runs.push(run),
+            // Among many, a run that broke at its start must not hide the others.
+            Err(why) if args.only.is_empty() && logged.len() > 1 => left_out.push(why.to_string()),
+            Err(why) => return Err(Failure::usage(why)),
+        }
+    }
+    if runs.is_empty() {
+        return Err(Failure::usage(format!("no run can be judged: {}", left_out.join("; "))));
+    }
     let resumed = logged.iter().flat_map(oddities).collect();
-    let answer = Answer { runs: diagnose::diagnose(&runs), resumed, caveats: CAVEATS };
+    let answer = Answer { runs: diagnose::diagnose(&runs), left_out, resumed, caveats: CAVEATS };
     let figure = picture(&runs, &answer);
     if let Some(path) = &args.plot {
         lehr_report::save(&figure, path).map_err(Failure::failed)?;
@@ -198,6 +212,9 @@ fn human(answer: &Answer, figure: &Figure) -> Result<(), Failure> {
                 future.r_squared
             );
         }
+    }
+    if !answer.left_out.is_empty() {
+        text += &format!("\nLeft out: {}\n", answer.left_out.join("; "));
     }
     text += "\nMind:\n";
     for caveat in answer.resumed.iter().map(String::as_str).chain(answer.caveats) {

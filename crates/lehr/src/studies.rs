@@ -50,8 +50,9 @@ pub fn open(url: &str, name: Option<&str>) -> Result<Study, StudiesError> {
 }
 
 /// The runs of a study at its longest horizon as a sweep: the parameter `columns.rate` is the peak rate, those in
-/// `columns.by` name the schedule. Runs with the same rate and schedule count as seeds. Diverged runs count as such; runs
-/// that were pruned, broke, are at work or had a shorter horizon are left out, which the second part says.
+/// `columns.by` name the schedule. Runs with the same rate and schedule count as seeds: by the parameter `columns.seed`
+/// where every run has it, else in their order. Diverged runs count as such; runs that were pruned, broke, are at work or
+/// had a shorter horizon are left out, which the second part says.
 ///
 /// # Errors
 /// Several objectives, no parameter of the rate's name, or no finished run.
@@ -86,7 +87,6 @@ pub fn sweep(study: &Study, columns: &Columns) -> Result<(Sweep, Vec<String>), R
         }
     }
     notes.extend(left_out.into_iter().map(|(why, count)| format!("{count} {why}")));
-    let mut seeds: BTreeMap<(String, u64), u64> = BTreeMap::new();
     let mut rows = Vec::new();
     for (params, loss) in &losses {
         let Some(rate) = params.float(&columns.rate) else {
@@ -101,11 +101,13 @@ pub fn sweep(study: &Study, columns: &Columns) -> Result<(Sweep, Vec<String>), R
         let by: Vec<String> =
             columns.by.iter().filter_map(|name| Some(params.get(name)?.to_string())).collect();
         let schedule = if by.is_empty() { "all runs".to_owned() } else { by.join(" ") };
-        let seed = seeds.entry((schedule.clone(), rate.to_bits())).or_default();
-        rows.push(Row { schedule, rate, seed: *seed, loss: *loss });
-        *seed += 1;
+        let seed = params.get(&columns.seed).and_then(|seed| seed.to_string().parse().ok());
+        rows.push((Row { schedule, rate, seed: 0, loss: *loss }, seed));
     }
-    let named = |name: &str| name == columns.rate || columns.by.iter().any(|by| by == name);
+    let (rows, by_seed) = with_seeds(rows);
+    let named = |name: &str| {
+        name == columns.rate || columns.by.iter().any(|by| by == name) || by_seed && name == columns.seed
+    };
     let others: BTreeSet<&str> = losses
         .iter()
         .flat_map(|(params, _)| params.iter())
@@ -120,6 +122,21 @@ pub fn sweep(study: &Study, columns: &Columns) -> Result<(Sweep, Vec<String>), R
         return Err(fail(format!("no finished run ({})", notes.join("; "))));
     }
     Ok((Sweep::new(rows)?, notes))
+}
+
+/// The rows with their seeds: those that they name, if all do and no run stands twice, else their place among the runs
+/// with the same rate and schedule. The second part says which.
+fn with_seeds(rows: Vec<(Row, Option<u64>)>) -> (Vec<Row>, bool) {
+    let place = |row: &Row| (row.schedule.clone(), row.rate.to_bits());
+    let named: BTreeSet<_> = rows.iter().filter_map(|(row, seed)| Some((place(row), (*seed)?))).collect();
+    let by_seed = !rows.is_empty() && named.len() == rows.len();
+    let mut counts: BTreeMap<(String, u64), u64> = BTreeMap::new();
+    let numbered = rows.into_iter().map(|(row, seed)| {
+        let count = counts.entry(place(&row)).or_default();
+        *count += 1;
+        Row { seed: seed.filter(|_| by_seed).unwrap_or(*count - 1), ..row }
+    });
+    (numbered.collect(), by_seed)
 }
 
 /// The reports of every run of a study as logs; the rates are those of the parameters `lr` and `schedule`, where it has

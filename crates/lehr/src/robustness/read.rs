@@ -38,6 +38,9 @@ pub fn read_csv(path: &Path, columns: &Columns) -> Result<Sweep, RobustnessError
         .map_err(|error| fail(error.to_string()))?;
     let header: Vec<String> =
         reader.headers().map_err(|error| fail(error.to_string()))?.iter().map(str::to_owned).collect();
+    if header.is_empty() {
+        return Err(fail("it is empty; the first line names the columns".into()));
+    }
     let place = |name: &str| {
         let missing = || fail(format!("no column '{name}'; the columns are {}", header.join(", ")));
         header.iter().position(|found| found == name).ok_or_else(missing)

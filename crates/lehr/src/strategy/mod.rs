@@ -41,7 +41,7 @@ pub use annealed::Annealed;
 pub use builtin::{BuiltIn, drive};
 pub use error::StrategyError;
 pub use goal::{Abilities, Goal};
-pub use names::{NAMES, by_name};
+pub use names::{NAMES, by_name, grid_size};
 pub use record::{Branch, Record, Run, RunState};
 pub use result::{Estimate, Range, Recommendation, Spent};
 pub use sampled::Sampled;

@@ -43,6 +43,14 @@ impl Sampler for Points {
     }
 }
 
+/// How many trials the strategy `grid` has for a space: each allowed combination of at most 16 values per parameter.
+///
+/// # Errors
+/// A space with nothing to try, or more than ten million combinations.
+pub fn grid_size(space: &Space) -> Result<usize, StrategyError> {
+    Ok(Grid::new(space, POINTS)?.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -61,7 +61,7 @@ pub struct Program {
     /// Losses on the way compare between trials, although their rates are not annealed yet
     #[arg(long)]
     pub comparable_epochs: bool,
-    /// Trials of the study in all, those of earlier calls included [default: 20 where there is no other limit]
+    /// Trials of the study in all, those of earlier calls included [default: 20 where there is no other limit; the whole grid with --strategy grid]
     #[arg(long, value_name = "N")]
     pub trials: Option<usize>,
     /// So many trials more than there are

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lehr::program::describe;
+use lehr::strategy::grid_size;
 use lehr::study::{OpenOptions, Storage, Study, StudyError, open_with};
 use lehr::worker::{Done, Job, Options, Spec, Stop, WorkerError, record, work};
 use lehr_report::Picture;
@@ -26,7 +27,7 @@ use show::Show;
 
 /// Where studies are kept if nothing else is said.
 pub const STORAGE: &str = "sqlite:///lehr.db";
-/// Trials where no limit is given.
+/// Trials where no limit is given; a grid ends by itself.
 const TRIALS: usize = 20;
 
 /// Runs the command.
@@ -37,12 +38,18 @@ pub fn run(args: Tune) -> Result<(), Failure> {
     let setup = setup(&args)?;
     let more = args.program.more;
     let mut spec = setup.spec;
-    if spec.trials.is_none() && more.is_none() && spec.budget.is_none() && setup.place.hours.is_none() {
+    let limited =
+        spec.trials.is_some() || more.is_some() || spec.budget.is_some() || setup.place.hours.is_some();
+    if !limited && spec.strategy != "grid" {
         spec.trials = Some(TRIALS);
     }
     let name = setup.place.study.clone().unwrap_or_else(|| study_name(&spec.command));
     // Everything is checked before anything is written.
     let mut job = spec.job().map_err(failure)?;
+    if !limited && job.spec.strategy == "grid" {
+        let size = grid_size(&job.goal.space).map_err(|error| failure(error.into()))?;
+        (job.spec.trials, job.goal.max_trials) = (Some(size), Some(size));
+    }
     let options = options(&job, &setup.place)?;
     let storage = storage(&setup.place, args.program.dry_run)?;
     if args.program.dry_run {

@@ -301,10 +301,11 @@ fn figure(job: &Job, records: &Records) -> Option<Figure> {
     }
     let name = &job.metric.name;
     let title = format!("{name} against {}", job.goal.rate);
-    let log = matches!(
-        job.goal.space.get(&job.goal.rate).map(|parameter| &parameter.domain),
-        Some(Domain::Float { scale: lehr::search::Scale::Log, .. })
-    );
+    // Rates are looked at by their ratios, however they were declared.
+    let log = groups
+        .iter()
+        .flat_map(|(_, points, diverged)| points.iter().map(|p| p.0).chain(diverged.iter().copied()))
+        .all(|rate| rate > 0.0);
     let x = if log { Axis::log(&job.goal.rate) } else { Axis::linear(&job.goal.rate) };
     let mut figure = Figure::new(title).x(x).y(Axis::linear(name));
     for (spec, points, diverged) in groups {
