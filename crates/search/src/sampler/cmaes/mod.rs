@@ -19,13 +19,17 @@ use strategy::{Strategy, default_population};
 /// of its trials ([`History::ranked`]): so diverged, pruned and infinite trials are simply ranked last, failed and pending
 /// ones are left out, and trials that other samplers suggested are taken in as injected points (their steps shortened).
 ///
+/// The points of a generation come in pairs that lie opposite to each other, and the pairs' directions are orthogonal, as far
+/// as there are dimensions: the same distribution, more evenly drawn. A point outside the cube, or one that the constraints
+/// forbid, is drawn anew on its own.
+///
 /// A spent distribution (no spread left, or no progress for long) restarts at a random place with twice the population
-/// (IPOP). Constraints are met by drawing again; points outside the cube too, then they are clipped. A conditional
-/// parameter that was inactive in a trial says nothing about its coordinate.
+/// (IPOP). What is still outside the cube after 100 draws is clipped. A conditional parameter that was inactive in a trial says nothing about its coordinate.
 ///
 /// Cost: O(d²) per suggestion and O(d³) per generation for d parameters, whatever the number of trials (the generations
 /// before are remembered; a fresh process replays them once, about 10 µs each at d = 10).
-/// Source: Hansen and Ostermeier 2001, Hansen 2016 (active update), Auger and Hansen 2005 (restarts), Hamano et al. 2022
+/// Source: Hansen and Ostermeier 2001, Hansen 2016 (active update), Auger and Hansen 2005 (restarts), Wang,
+/// Emmerich and Bäck 2019 (mirrored orthogonal directions), Hamano et al. 2022
 /// (margin), Nomura et al. 2021 (warm start).
 #[derive(Debug)]
 pub struct CmaEs {
@@ -51,6 +55,9 @@ impl Default for CmaEs {
         CmaEs { sigma: 1.0 / 6.0, population: None, source: Vec::new(), memory: Mutex::new(None) }
     }
 }
+
+/// Where the streams begin that the directions of a generation are drawn from.
+const DIRECTIONS: u64 = 1 << 62;
 
 impl CmaEs {
     /// The spread at the start, in units of each parameter's range. Fails unless it lies in (0, 1].
@@ -96,8 +103,15 @@ impl CmaEs {
         Strategy::new(axes.iter().map(|_| stream.uniform()).collect(), self.sigma, population)
     }
 
-    /// The distribution for a trial: all generations before its own are taken in.
-    fn strategy(&self, space: &Space, history: &History, axes: &[usize], stream: &Stream) -> Strategy {
+    /// The distribution for a trial, for which all generations before its own are taken in, and the first trial of its
+    /// generation.
+    fn strategy(
+        &self,
+        space: &Space,
+        history: &History,
+        axes: &[usize],
+        stream: &Stream,
+    ) -> (Strategy, usize) {
         let (seed, identity) = (stream.seed(), history.identity());
         let fresh = || Memory {
             history: identity,
@@ -126,12 +140,12 @@ impl CmaEs {
                 while state.from + state.strategy.population <= target {
                     self.advance(&mut state, history, &levels);
                 }
-                return state.strategy;
+                return (state.strategy, state.from);
             }
             self.advance(&mut state, history, &levels);
         }
         self.remember(&state);
-        state.strategy
+        (state.strategy, state.from)
     }
 
     fn remember(&self, state: &Memory) {
@@ -173,7 +187,7 @@ impl Sampler for CmaEs {
         if axes.is_empty() {
             return Tpe::default().suggest(space, history, stream);
         }
-        let strategy = self.strategy(space, history, &axes, stream);
+        let (strategy, from) = self.strategy(space, history, &axes, stream);
         let mut unit = vec![0.5; space.len()];
         if axes.len() < free.len() {
             let params = Tpe::default().suggest(space, history, stream)?;
@@ -181,8 +195,12 @@ impl Sampler for CmaEs {
             unit.iter_mut().zip(chosen).for_each(|(u, c)| *u = if c.is_nan() { stream.uniform() } else { c });
         }
         let mut point = vec![0.0; axes.len()];
-        let raw = super::draw_allowed(space, |_, out| {
-            strategy.draw(stream, &mut point);
+        let place = (stream.trial() as usize).saturating_sub(from) % strategy.population;
+        // The directions of a generation come from a stream of their own, which no trial has.
+        let mut directions = Stream::for_trial(stream.seed(), DIRECTIONS + from as u64);
+        let planned = strategy.direction(place, &mut directions);
+        let raw = super::draw_allowed(space, |attempt, out| {
+            strategy.draw(Some(&planned).filter(|_| attempt == 0), stream, &mut point);
             out.copy_from_slice(&unit);
             axes.iter().zip(&point).for_each(|(&i, &x)| out[i] = x);
         });

@@ -115,14 +115,43 @@ impl Strategy {
         Some(strategy)
     }
 
-    /// Draws a point of the unit cube.
-    pub(super) fn draw(&self, stream: &mut Stream, point: &mut [f64]) {
+    /// A standard normal direction for the k-th point of a generation (Wang, Emmerich and Bäck, "Mirrored orthogonal sampling
+    /// for covariance matrix adaptation evolution strategies", Evolutionary Computation 27, 2019): points 2j and 2j+1 are
+    /// opposite to each other, and d successive pairs are orthogonal. `stream` is at the start of the generation's own.
+    pub(super) fn direction(&self, k: usize, stream: &mut Stream) -> Vec<f64> {
+        let d = self.mean.len();
+        let mut frame: Vec<Vec<f64>> = Vec::with_capacity(d);
+        for pair in 0..=k / 2 {
+            if pair % d == 0 {
+                frame.clear();
+            }
+            let mut z: Vec<f64> = (0..d).map(|_| stream.normal()).collect();
+            let length = norm(&z);
+            for unit in &frame {
+                let along: f64 = unit.iter().zip(&z).map(|(u, z)| u * z).sum();
+                z.iter_mut().zip(unit).for_each(|(z, u)| *z -= along * u);
+            }
+            let rest = norm(&z).max(1e-300);
+            z.iter_mut().for_each(|z| *z /= rest);
+            if pair == k / 2 {
+                let signed = if k % 2 == 1 { -length } else { length };
+                return z.iter().map(|z| z * signed).collect();
+            }
+            frame.push(z);
+        }
+        vec![0.0; d]
+    }
+
+    /// Draws a point of the unit cube: in the `planned` direction if that ends inside, else at random.
+    pub(super) fn draw(&self, planned: Option<&Vec<f64>>, stream: &mut Stream, point: &mut [f64]) {
         let d = self.mean.len();
         let mut z = vec![0.0; d];
-        for _ in 0..MAX_REDRAWS {
-            for (z, length) in z.iter_mut().zip(&self.lengths) {
-                *z = stream.normal() * length;
+        for attempt in 0..MAX_REDRAWS {
+            match planned.filter(|_| attempt == 0) {
+                Some(planned) => z.copy_from_slice(planned),
+                None => z.iter_mut().for_each(|z| *z = stream.normal()),
             }
+            z.iter_mut().zip(&self.lengths).for_each(|(z, length)| *z *= length);
             for (i, x) in point.iter_mut().enumerate() {
                 let y: f64 = self.axes[i * d..(i + 1) * d].iter().zip(&z).map(|(a, z)| a * z).sum();
                 *x = self.mean[i] + self.sigma * self.margin[i] * y;
@@ -384,7 +413,7 @@ mod tests {
             let mut points: Vec<Vec<f64>> = (0..8)
                 .map(|_| {
                     let mut p = vec![0.0; d];
-                    strategy.draw(&mut stream, &mut p);
+                    strategy.draw(None, &mut stream, &mut p);
                     p
                 })
                 .collect();
@@ -396,6 +425,32 @@ mod tests {
     }
 
     #[test]
+    fn directions_are_mirrored_orthogonal_and_normal() {
+        let strategy = Strategy::new(vec![0.5; 3], 0.2, 8);
+        let all = |seed| -> Vec<Vec<f64>> {
+            (0..8).map(|k| strategy.direction(k, &mut Stream::for_trial(seed, 9))).collect()
+        };
+        let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+        let one = all(1);
+        for k in [0, 2, 4, 6] {
+            assert!(one[k].iter().zip(&one[k + 1]).all(|(a, b)| *a == -b), "{one:?}");
+        }
+        for (a, b) in [(0, 2), (0, 4), (2, 4)] {
+            assert!(dot(&one[a], &one[b]).abs() < 1e-12, "{one:?}");
+        }
+        // Each on its own is standard normal: first and second moments over many generations.
+        let n = 4000;
+        for k in [0, 5, 6] {
+            let points: Vec<Vec<f64>> = (0..n).map(|seed| all(seed)[k].clone()).collect();
+            for i in 0..3 {
+                let mean = points.iter().map(|p| p[i]).sum::<f64>() / n as f64;
+                let square = points.iter().map(|p| p[i] * p[i]).sum::<f64>() / n as f64;
+                assert!(mean.abs() < 0.07 && (square - 1.0).abs() < 0.1, "{k} {i}: {mean} {square}");
+            }
+        }
+    }
+
+    #[test]
     fn margin_keeps_whole_numbers_moving() {
         let mut strategy = Strategy::new(vec![0.5, 0.55, 0.05, 0.97], 1e-6, 8);
         strategy.keep_margin(&[0, 10, 10, 10]);
@@ -404,7 +459,7 @@ mod tests {
         let n = 40_000;
         for _ in 0..n {
             let mut p = vec![0.0; 4];
-            strategy.draw(&mut stream, &mut p);
+            strategy.draw(None, &mut stream, &mut p);
             for (i, level) in [(1, 5), (2, 0), (3, 9)] {
                 left[i] += usize::from((p[i] * 10.0) as usize != level);
             }

@@ -1,6 +1,8 @@
 //! Freeze-thaw: many trials open at once, advanced one report at a time.
 use super::model::{Kernel, Model, Points};
-use super::{View, thin};
+use super::thin;
+use super::values::{drawn_in, standardise};
+use super::view::View;
 use crate::error::SearchError;
 use crate::history::{History, Key, Report, State};
 use crate::sampler::{Sampler, Sobol, check_match};
@@ -261,13 +263,13 @@ impl Curves {
             let mut x = view.point(history, t);
             x.push(((step as f64).ln_1p() / scale).min(1.0));
             points.push(&x);
-            y.push(super::drawn_in((loss - median) / spread));
+            y.push(drawn_in((loss - median) / spread));
         }
         let mean = y.iter().sum::<f64>() / y.len() as f64;
-        let unit = super::standardise(&mut y);
+        let unit = standardise(&mut y);
         let reached =
             self.trials.iter().flat_map(|(_, curve)| curve).map(|c| c.1).fold(f64::INFINITY, f64::min);
-        let best = (super::drawn_in((reached - median) / spread) - mean) / unit;
+        let best = (drawn_in((reached - median) / spread) - mean) / unit;
         Some(Seen { points, y, best })
     }
 }

@@ -81,6 +81,15 @@ impl Kernel {
         );
     }
 
+    /// r² between two points.
+    pub(super) fn square(&self, a: &[f64], b: &[f64]) -> f64 {
+        let part = |i: usize| match self.categorical[i] {
+            true => f64::from(a[i] != b[i]),
+            false => (a[i] - b[i]) * (a[i] - b[i]),
+        };
+        (0..a.len()).map(|i| self.inverse_squares[i] * part(i)).sum()
+    }
+
     /// The lower triangle of the matrix of the points, noise included.
     fn matrix(&self, points: &Points) -> Vec<f64> {
         let n = points.len;
