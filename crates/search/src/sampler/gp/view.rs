@@ -28,7 +28,7 @@ impl<'a> View<'a> {
         View { space, window: vec![(0.0, 1.0); axes.len()], axes }
     }
 
-    /// The same parameters, with the box of coordinates drawn around these trials, an eighth wider on each side.
+    /// The same parameters, with the box of coordinates drawn around these trials and as wide again.
     pub(super) fn around(&self, history: &History, trials: &[u32]) -> View<'a> {
         let window = (0..self.axes.len()).map(|a| {
             if self.domain(a).is_categorical() {
@@ -41,11 +41,19 @@ impl<'a> View<'a> {
                 return (0.0, 1.0);
             }
             let level = self.domain(a).levels().map_or(LEAST_WIDTH, |n| 1.5 / n as f64);
-            let margin = (0.125 * (high - low)).max(0.5 * level);
+            let margin = (0.5 * (high - low)).max(0.5 * level);
             let (low, high) = ((low - margin).max(0.0), (high + margin).min(1.0));
             (low, high - low)
         });
         View { space: self.space, axes: self.axes.clone(), window: window.collect() }
+    }
+
+    /// Whether a trial lies in the box.
+    pub(super) fn holds(&self, history: &History, trial: u32) -> bool {
+        self.point(history, trial)
+            .iter()
+            .enumerate()
+            .all(|(a, x)| self.domain(a).is_categorical() || (0.0..=1.0).contains(x))
     }
 
     /// A coordinate as a place in [0, 1].
@@ -55,7 +63,12 @@ impl<'a> View<'a> {
     }
 
     /// Places in [0, 1] of all parameters: spread over the space, and around the leading trials.
-    pub(super) fn candidates(&self, history: &History, leaders: &[u32], stream: &mut Stream) -> Vec<Vec<f64>> {
+    pub(super) fn candidates(
+        &self,
+        history: &History,
+        leaders: &[u32],
+        stream: &mut Stream,
+    ) -> Vec<Vec<f64>> {
         let shift = stream.bits();
         let mut units = Vec::with_capacity(SPREAD + NEARBY);
         let mut place = vec![0.0; self.axes.len()];
