@@ -1,4 +1,4 @@
-"""Lehr's samplers and pruners for Optuna.
+"""Lehr's samplers, pruners and storage for Optuna.
 
 >>> import optuna, lehr
 >>> optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -26,6 +26,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from . import _core
+from ._optuna_storage import Storage as Storage
 
 _STATES = {
     TrialState.COMPLETE: "complete",

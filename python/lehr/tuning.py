@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import sys
 import tempfile
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
 
 from . import _core
+from ._processes import in_processes
 from .schedules import Schedule, _steps, schedule
 
 
@@ -38,6 +40,7 @@ class Trial:
         self.spec: str | None = plan["spec"]
         """The schedule as text."""
         self._rate = plan["rate"]
+        self._checkpoint = plan["checkpoint"]
 
     def __getitem__(self, name: str) -> Any:
         return self.params[name]
@@ -65,7 +68,7 @@ class Trial:
     @property
     def checkpoint_dir(self) -> Path:
         """A folder of this run's own, made when it is first asked for."""
-        folder = self._tuner.folder / f"run-{self._run}"
+        folder = self._tuner.folder / self._checkpoint
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -99,6 +102,9 @@ class Result(NamedTuple):
 class Tuner:
     """A search by asking and telling; :func:`lehr.tune` is the loop around it.
 
+    With a ``storage`` (``sqlite:///study.db``, ``postgresql://user:password@host/database``) the search is the study of that
+    name there: it outlives its process, and any number of processes may ask and tell at the same time.
+
     >>> import lehr
     >>> tuner = lehr.Tuner("lr=log 1e-4..1", steps=100, schedule="cosine", strategy="tpe", trials=3, seed=1)
     >>> while (trial := tuner.ask()) is not None:
@@ -112,6 +118,8 @@ class Tuner:
         space: str,
         steps: int,
         *,
+        storage: str | None = None,
+        study: str | None = None,
         schedule: str | None = None,
         strategy: str | None = None,
         direction: str = "minimize",
@@ -126,9 +134,18 @@ class Tuner:
     ) -> None:
         if direction not in ("minimize", "maximize"):
             raise _core.LehrError(f"direction is `minimize` or `maximize`, not {direction!r}")
+        if study is not None and storage is None:
+            raise _core.LehrError("a study has a name where it is kept: give storage='sqlite:///study.db' as well")
+        self._folder = None if folder is None else Path(folder)
+        if self._folder is None and storage is not None:
+            self._folder = Path("lehr-out")
         self._core = _core.Tuner(
             space,
             _steps(steps),
+            storage=storage or "memory:",
+            study=study or "study",
+            host=socket.gethostname(),
+            folder=self._folder or Path(),
             schedule=schedule,
             strategy=strategy,
             minimize=direction == "minimize",
@@ -141,7 +158,6 @@ class Tuner:
             comparable=comparable_reports,
         )
         self._lock = threading.RLock()
-        self._folder = None if folder is None else Path(folder)
         self.stopped: str | None = None
         """Why the search has stopped; None while it has not."""
 
@@ -152,7 +168,7 @@ class Tuner:
 
     @property
     def folder(self) -> Path:
-        """The folder of checkpoints; a temporary one unless one was given."""
+        """The folder of checkpoints: the one given, ``lehr-out`` with a storage, otherwise a temporary one."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="lehr-"))
         return self._folder
@@ -166,12 +182,23 @@ class Tuner:
             self.stopped = plan.get("stop")
             return None
 
-    def tell(self, trial: Trial, value: float | None = None, *, state: str = "complete") -> None:
-        """The end of a run: its value, or ``state`` ``"pruned"``, ``"diverged"`` or ``"failed"``. NaN is divergence."""
+    def tell(
+        self, trial: Trial, value: float | None = None, *, state: str = "complete", reason: str | None = None
+    ) -> None:
+        """The end of a run: its value, or ``state`` ``"pruned"``, ``"diverged"`` or ``"failed"``. NaN is divergence.
+
+        ``"handed back"`` leaves the trial to whoever asks next. When this returns, the end is on the disk where the study
+        is kept on one.
+        """
         if state == "complete" and value is None:
             raise _core.LehrError("a complete run needs its value")
         with self._lock:
-            self._core.finish(trial._run, state, math.nan if value is None else float(value))
+            self._core.finish(trial._run, state, math.nan if value is None else float(value), reason)
+
+    def progress(self) -> dict[str, Any]:
+        """How many ``trials`` there are, how many have ``ended`` or ``failed``, and the ``best`` value."""
+        with self._lock:
+            return json.loads(self._core.progress())
 
     def result(self) -> Result:
         """What to conclude from the runs so far."""
@@ -204,7 +231,10 @@ def tune(
     (of checkpoints), ``comparable_reports``. Without ``trials`` or ``budget``, a strategy that does not stop by itself stops
     after 30 trials.
 
-    ``jobs`` runs go on at a time, in threads. An exception ends the search unless ``catch`` names it; then the run counts as
+    ``jobs`` runs go on at a time, in threads. With a ``storage`` (``sqlite:///study.db``,
+    ``postgresql://user:password@host/database``) and the name of a ``study`` in it the search is kept: called again, it
+    goes on where it was, and ``jobs`` are processes; calls in other processes and on other machines join in. A process
+    that was killed is missed after 20 seconds, and its trial is tried again. An exception ends the search unless ``catch`` names it; then the run counts as
     failed. ``progress`` prints a line per run to stderr, by default where that is a terminal or a notebook.
 
     >>> import lehr
@@ -221,25 +251,23 @@ def tune(
         raise _core.LehrError(f"jobs must be at least 1, not {jobs}")
     if settings.get("trials") is None and settings.get("budget") is None and settings.get("strategy") != "annealed":
         settings["trials"] = None if settings.get("strategy") is None and _core.Tuner.default == "annealed" else 30
-    tuner = Tuner(space, steps, **settings)
     progress = (sys.stderr.isatty() or "ipykernel" in sys.modules) if progress is None else progress
+    tell = (lambda line: print(line, file=sys.stderr, flush=True)) if progress else (lambda line: None)
+    tuner = Tuner(space, steps, **settings)
+    if jobs > 1 and settings.get("storage") is not None:
+        # A connection must not be carried into another process.
+        del tuner
+        in_processes(jobs, _work, (objective, catch, space, steps, settings), tell)
+        return Tuner(space, steps, **settings).result()
     ended, failure = threading.Condition(), []
 
     def worker() -> None:
-        while not failure:
-            trial = tuner.ask()
-            if trial is None and tuner.stopped is not None:
-                return
-            if trial is None:
-                with ended:
-                    ended.wait(0.2)
-                continue
-            try:
-                _run(tuner, objective, trial, catch, progress)
-            except BaseException as why:  # noqa: BLE001 - handed on to the caller
-                failure.append(why)
-            with ended:
-                ended.notify_all()
+        try:
+            _loop(tuner, objective, catch, tell, ended, lambda: bool(failure))
+        except BaseException as why:  # noqa: BLE001 - handed on to the caller
+            failure.append(why)
+        with ended:
+            ended.notify_all()
 
     if jobs == 1:
         worker()
@@ -251,20 +279,60 @@ def tune(
     return tuner.result()
 
 
-def _run(tuner: Tuner, objective: Callable, trial: Trial, catch: tuple, progress: bool) -> None:
+def _loop(
+    tuner: Tuner,
+    objective: Callable,
+    catch: tuple,
+    tell: Callable[[str], None],
+    ended: threading.Condition,
+    stop: Callable[[], bool],
+) -> None:
+    """Trains one run after the other until the search has enough."""
+    while not stop():
+        trial = tuner.ask()
+        if trial is not None:
+            _run(tuner, objective, trial, catch, tell)
+            with ended:
+                ended.notify_all()
+        elif tuner.stopped is not None:
+            return
+        else:
+            with ended:
+                ended.wait(0.2)
+
+
+def _work(
+    tell: Callable[[str], None],
+    stop: Callable[[], bool],
+    objective: Callable,
+    catch: tuple,
+    space: str,
+    steps: int,
+    settings: dict,
+) -> None:
+    """What one of several processes does."""
+    _loop(Tuner(space, steps, **settings), objective, catch, tell, threading.Condition(), stop)
+
+
+def _run(tuner: Tuner, objective: Callable, trial: Trial, catch: tuple, tell: Callable[[str], None]) -> None:
     try:
         value = float(objective(trial))
         tuner.tell(trial, value)
         end = "diverged" if math.isnan(value) else f"{value:.6g}"
     except Pruned:
-        tuner.tell(trial, state="pruned")
+        tuner.tell(trial, state="pruned", reason=trial.prune_reason or None)
         end = f"pruned ({trial.prune_reason})"
     except catch as why:
-        tuner.tell(trial, state="failed")
+        tuner.tell(trial, state="failed", reason=repr(why))
         end = f"failed ({why!r})"
-    except BaseException:
-        tuner.tell(trial, state="failed")
+    except Exception as why:
+        tuner.tell(trial, state="failed", reason=repr(why))
         raise
-    if progress:
-        params = ", ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in trial.params.items())
-        print(f"trial {trial.number}: {params}, {trial.steps} steps: {end}", file=sys.stderr, flush=True)
+    except BaseException:
+        # Interrupted: whoever goes on trains it.
+        tuner.tell(trial, state="handed back")
+        raise
+    params = ", ".join(
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in trial.params.items()
+    )
+    tell(f"trial {trial.number}: {params}, {trial.steps} steps: {end}")

@@ -1,6 +1,8 @@
 """What every Python test may use. `cargo xtask test` sets the environment; a bare `pytest` finds a debug build."""
 
 import os
+import subprocess
+import time
 from pathlib import Path
 
 # Before any test imports them: Keras on torch (on JAX its cosine is float32 whatever its float type), JAX in double
@@ -41,6 +43,36 @@ def shared_data():
         return path.resolve()
 
     return find
+
+
+@pytest.fixture(scope="session")
+def server(example):
+    """The URL of a PostgreSQL server of one's own."""
+    process = subprocess.Popen(
+        [example("postgresql_server")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    yield process.stdout.readline().strip()
+    process.stdin.close()
+    process.wait(timeout=60)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """The URL of a new database, in SQLite and on a server."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/study.db"
+    base = request.getfixturevalue("server")
+    if base.startswith("skip: "):
+        pytest.skip(base.removeprefix("skip: "))
+    import psycopg2
+
+    # A database for each test.
+    name = "t" + str(time.time_ns())
+    connection = psycopg2.connect(base)
+    connection.autocommit = True
+    connection.cursor().execute(f"CREATE DATABASE {name}")
+    connection.close()
+    return base.replace("postgresql:", "postgresql+psycopg2:").rsplit("/", 1)[0] + "/" + name
 
 
 def _program(given, otherwise):

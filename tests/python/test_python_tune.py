@@ -108,7 +108,7 @@ def test_one_schedule_for_all_and_a_baseline(tmp_path):
     settings = dict(strategy="tpe", trials=3, baseline={"lr": 0.05, "w": 0.1}, folder=tmp_path, seed=2)
     lehr.tune(objective, "lr=log 1e-3..0.5, w=0%..20%", 100, schedule="warmup {w}, cosine", **settings)
     assert seen[0] == (0.05, "warmup 10%, cosine") and len({spec for _, spec in seen}) == 3
-    assert len(list(tmp_path.glob("run-*/x"))) == 3
+    assert len(list(tmp_path.rglob("x"))) == 3
 
 
 def test_wrong_use_has_a_clear_error():

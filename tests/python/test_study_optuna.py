@@ -45,35 +45,6 @@ class Lines:
         assert self.process.wait(timeout=60) == 0
 
 
-@pytest.fixture(scope="session")
-def server(example):
-    """The URL of a PostgreSQL server of one's own."""
-    process = subprocess.Popen(
-        [example("postgresql_server")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    yield process.stdout.readline().strip()
-    process.stdin.close()
-    process.wait(timeout=60)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/study.db"
-    base = request.getfixturevalue("server")
-    if base.startswith("skip: "):
-        pytest.skip(base.removeprefix("skip: "))
-    import psycopg2
-
-    # A database for each test.
-    name = "t" + str(time.time_ns())
-    connection = psycopg2.connect(base)
-    connection.autocommit = True
-    connection.cursor().execute(f"CREATE DATABASE {name}")
-    connection.close()
-    return base.replace("postgresql:", "postgresql+psycopg2:").rsplit("/", 1)[0] + "/" + name
-
-
 @pytest.fixture
 def lines(example, url):
     opened = []

@@ -29,7 +29,6 @@ pub mod studies;
 pub mod sweep;
 pub mod tensorboard;
 pub mod tune;
-#[cfg(unix)]
 pub mod worker;
 
 pub use lehr_lab as lab;

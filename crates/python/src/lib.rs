@@ -8,6 +8,7 @@ mod find;
 mod program;
 mod schedule;
 mod search;
+mod storage;
 mod torch;
 mod tune;
 
@@ -23,6 +24,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     find::add(module)?;
     program::add(module)?;
     search::add(module)?;
+    storage::add(module)?;
     torch::add(module)?;
     tune::add(module)
 }

@@ -1,6 +1,8 @@
 //! Everything that can go wrong in this crate.
 use lehr_search::SearchError;
 
+use crate::state::TrialState;
+
 /// What went wrong, where, and what to do about it. A password of a URL is never part of it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -134,6 +136,14 @@ pub enum StudyError {
         expected: usize,
         /// How many there are.
         started: usize,
+    },
+    /// A trial is to be changed that has ended.
+    #[error("trial {trial} is {state} already and cannot be changed")]
+    Finished {
+        /// Its number.
+        trial: usize,
+        /// How it ended.
+        state: TrialState,
     },
     /// Something is asked for that the state of a trial or run does not allow.
     #[error("{what}: {message}")]

@@ -34,6 +34,7 @@ mod error;
 mod history;
 mod keeper;
 mod location;
+mod optuna;
 mod records;
 mod run;
 mod sql;
@@ -46,6 +47,7 @@ pub use attribute::{Attributes, Kind, Owner};
 pub use error::StudyError;
 pub use keeper::Attempt;
 pub use location::{OpenOptions, open, open_shared, open_with};
+pub use optuna::{Frozen, FrozenStudy, OptunaStorage, open_for_optuna};
 pub use records::{Records, RunRecord, TrialRecord};
 pub use run::{
     After, Branch, Checkpoint, Claim, NewRun, Note, Plan, Reports, RunEnd, RunOutcome, Stale, StudyId,

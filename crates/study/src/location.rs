@@ -43,13 +43,34 @@ pub fn open(url: &str) -> Result<Box<dyn Storage>, StudyError> {
 
 /// Opens a storage as told by the options.
 pub fn open_with(url: &str, options: &OpenOptions) -> Result<Box<dyn Storage>, StudyError> {
+    Ok(match open_database(url, options)? {
+        Opened::Sqlite(database) => database,
+        Opened::Server(database) => database,
+    })
+}
+
+/// A database that is open.
+pub(crate) enum Opened {
+    Sqlite(Box<Database<Sqlite>>),
+    Server(Box<Database<PostgreSql>>),
+}
+
+pub(crate) fn open_database(url: &str, options: &OpenOptions) -> Result<Opened, StudyError> {
     let shown = without_password(url);
-    let storage: Box<dyn Storage> = match read(url)? {
-        Location::Memory => Box::new(Database::new(Sqlite::in_memory(options)?, "memory:".into())),
-        Location::File(path) => Box::new(Database::new(Sqlite::open(&path, &shown, options)?, shown)),
-        Location::Server(url) => Box::new(Database::new(PostgreSql::open(&url, &shown, options)?, shown)),
-    };
-    Ok(storage)
+    Ok(match read(url)? {
+        Location::Memory => {
+            let memory = Sqlite::in_memory(options)?;
+            Opened::Sqlite(Box::new(Database::new(memory, "memory:".into())))
+        }
+        Location::File(path) => {
+            let file = Sqlite::open(&path, &shown, options)?;
+            Opened::Sqlite(Box::new(Database::new(file, shown)))
+        }
+        Location::Server(url) => {
+            let server = PostgreSql::open(&url, &shown, options)?;
+            Opened::Server(Box::new(Database::new(server, shown)))
+        }
+    })
 }
 
 /// Opens a storage for several owners; see [`open`].

@@ -8,6 +8,11 @@ use crate::state::TrialState;
 pub struct StudyId(pub(crate) i64);
 
 impl StudyId {
+    /// The study of a number that Optuna gave.
+    pub fn from_number(number: i64) -> Self {
+        StudyId(number)
+    }
+
     /// The number itself, as Optuna has it.
     pub fn get(self) -> i64 {
         self.0

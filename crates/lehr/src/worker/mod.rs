@@ -6,19 +6,29 @@
 //! loses its runs to the others; one that is asked to stop pauses its runs or hands them back.
 
 mod error;
+#[cfg(unix)]
 mod event;
 mod places;
+#[cfg(unix)]
 mod pool;
+mod question;
 mod record;
 mod spec;
+#[cfg(unix)]
 mod stop;
+#[cfg(unix)]
 mod train;
 
 pub use error::WorkerError;
+#[cfg(unix)]
 pub use event::{End, Event};
 pub use places::{Place, checkpoint_in};
+#[cfg(unix)]
 pub use pool::{Done, Options, work};
+pub use question::{Asked, Question, close};
 pub use record::record;
 pub use spec::{Job, Spec};
+#[cfg(unix)]
 pub use stop::Stop;
+#[cfg(unix)]
 pub use train::{HANDED_BACK, Hand, words};

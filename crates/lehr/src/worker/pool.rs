@@ -4,18 +4,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lehr_search::{Sampler, Seen, Stream, sampler};
-use lehr_study::{
-    Attempt, Branch, Checkpoint, NewRun, Plan, RunEnd, RunOutcome, RunRecord, RunState, Study, StudyError,
-    Target, TrialState,
-};
-
-use crate::strategy::{self, Next, Record, RunPlan, Trial};
+use lehr_study::{Attempt, Study, StudyError};
 
 use super::error::WorkerError;
 use super::event::{End, Event};
-use super::places::{Place, checkpoint_in};
-use super::record::record;
+use super::question::{Asked, Question, close};
 use super::spec::Job;
 use super::stop::Stop;
 use super::train::{Setting, TRIES, passes, train};
@@ -136,7 +129,7 @@ pub fn work(
     }
     let done = done.unwrap_or(Done::Interrupted);
     if matches!(done, Done::Finished(_)) {
-        close(&mut study, job)?;
+        close(&mut study, job.goal.target.steps)?;
     }
     study.refresh()?;
     Ok((done, study))
@@ -229,26 +222,16 @@ impl Shared<'_> {
         if self.options.until.is_some_and(|until| Instant::now() >= until) {
             return Ok(Turn::End(Done::TimeUp));
         }
-        study.refresh()?;
-        if let Some(attempt) = self.take_up(&mut study, worker)? {
-            return Ok(Turn::Train(Box::new(attempt), Vec::new()));
-        }
-        let goal = &self.job.goal;
-        let record = record(study.refresh()?, &goal.space, goal.target.steps);
-        match self.job.strategy.next(goal, &record)? {
-            Next::Wait => Ok(Turn::Wait),
-            Next::Stop { .. } if is_busy(&study) || waits(&study) => Ok(Turn::Wait),
-            Next::Stop { reason } => Ok(Turn::End(Done::Finished(reason))),
-            Next::Run(plan) => {
-                let checkpoints = plan.checkpoints.clone();
-                let Some(run) = self.new_run(&study, &record, plan, worker)? else { return Ok(Turn::Wait) };
-                match study.start(&run) {
-                    // Another worker was faster: the decision is made again.
-                    Err(StudyError::Outdated { .. }) => Ok(Turn::Wait),
-                    attempt => Ok(Turn::Train(Box::new(attempt?), checkpoints)),
-                }
-            }
-        }
+        Ok(match self.question().ask(&mut study, worker)? {
+            Asked::Run { attempt, checkpoints, .. } => Turn::Train(attempt, checkpoints),
+            Asked::Wait => Turn::Wait,
+            Asked::Enough(reason) => Turn::End(Done::Finished(reason)),
+        })
+    }
+
+    fn question(&self) -> Question<'_> {
+        let Job { goal, strategy, spec, .. } = self.job;
+        Question { goal, strategy: &**strategy, out: &spec.out, study: &self.name }
     }
 
     /// Looks for workers that died, now and then.
@@ -268,146 +251,4 @@ impl Shared<'_> {
         }
         Ok(())
     }
-
-    /// Takes up what was begun: a paused run, or a trial that waits.
-    fn take_up(&self, study: &mut Study, worker: &str) -> Result<Option<Attempt>, WorkerError> {
-        let paused: Vec<RunRecord> =
-            study.records().runs().iter().filter(|run| run.state == RunState::Paused).cloned().collect();
-        for run in paused {
-            let plan = Plan {
-                horizon: run.horizon,
-                seed: run.seed,
-                key: run.key,
-                branch: run.branch,
-                checkpoint: run.checkpoint.clone(),
-            };
-            let target = Target::Paused(run.number);
-            match study.start(&NewRun { target, plan, worker: worker.to_owned(), after: None }) {
-                // Another worker was faster.
-                Err(StudyError::State { .. } | StudyError::Taken { .. }) => {}
-                attempt => return Ok(Some(attempt?)),
-            }
-        }
-        while waits(study) {
-            let goal = &self.job.goal;
-            let plan = Plan { seed: goal.seed, ..Plan::to(goal.target.steps) };
-            let Some(mut attempt) = study.claim_waiting(&plan, worker)? else { return Ok(None) };
-            match self.complete(study, &mut attempt) {
-                Err(WorkerError::Search(why)) => {
-                    let message = format!("its parameters do not fit the space: {why}");
-                    attempt.finish(&RunEnd::new(RunOutcome::Failed, 0).because(message))?;
-                    study.refresh()?;
-                }
-                done => return done.map(|()| Some(attempt)),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Decides the parameters that a waiting trial lacks.
-    fn complete(&self, study: &mut Study, attempt: &mut Attempt) -> Result<(), WorkerError> {
-        let mut space = self.job.goal.space.clone();
-        if space.raw(attempt.params()).is_ok() {
-            let params = attempt.params().clone();
-            return Ok(attempt.set_params(&space, &params)?);
-        }
-        for (name, value) in attempt.params().clone().iter() {
-            space.fix(name, value.clone())?;
-        }
-        let mut stream = Stream::for_trial(self.job.goal.seed, attempt.claim().trial as u64);
-        let params = sampler::Auto::default().suggest(&space, study.history()?, &mut stream)?;
-        Ok(attempt.set_params(&self.job.goal.space, &params)?)
-    }
-
-    /// A planned run as the study starts it; nothing if the checkpoint that it branches off is gone.
-    fn new_run(
-        &self,
-        study: &Study,
-        record: &Record,
-        plan: RunPlan,
-        worker: &str,
-    ) -> Result<Option<NewRun>, WorkerError> {
-        let goal = &self.job.goal;
-        let params = match &plan.trial {
-            Trial::New(params) => params.clone(),
-            Trial::Known(trial) => record.params.get(*trial).cloned().unwrap_or_default(),
-        };
-        let key = strategy::comparability(goal, &params, plan.horizon)?;
-        let checkpoint = plan.branch.map(|branch| self.checkpoint(record, branch));
-        let branch = plan.branch.map(|branch| Branch { run: branch.run, step: branch.step });
-        if let (Some(None), Some(branch)) = (&checkpoint, branch) {
-            let message = format!("run {} left no checkpoint of step {}", branch.run, branch.step);
-            return Err(WorkerError::setting("checkpoint", message));
-        }
-        let target = match plan.trial {
-            Trial::New(params) => Target::New { params, saw: seen(record) },
-            Trial::Known(trial) => Target::Known(trial),
-        };
-        let (horizon, seed, checkpoint) = (plan.horizon, plan.seed, checkpoint.flatten());
-        let plan = Plan { horizon, seed, key, branch, checkpoint };
-        let after = Some(study.records().runs().len());
-        Ok(Some(NewRun { target, plan, worker: worker.to_owned(), after }))
-    }
-
-    /// The checkpoint that a run wrote at a step: the one of this step by its name, or its last one if it ended there.
-    fn checkpoint(&self, record: &Record, branch: strategy::Branch) -> Option<Checkpoint> {
-        let run = record.runs.get(branch.run)?;
-        let place = Place::new(&self.job.spec.out, &self.name, run.trial, branch.run);
-        let (path, step) = checkpoint_in(&place.checkpoint(), Some(branch.step))?;
-        let fits = step.map_or(branch.step == run.horizon, |step| step == branch.step);
-        let path = path.canonicalize().ok().filter(|_| fits)?;
-        Some(Checkpoint { path: path.display().to_string(), step: branch.step })
-    }
-}
-
-/// Whether a worker is at a run.
-fn is_busy(study: &Study) -> bool {
-    study.records().runs().iter().any(|run| run.state == RunState::Running)
-}
-
-/// Whether a trial waits for a worker.
-fn waits(study: &Study) -> bool {
-    study.records().trials().iter().any(|trial| trial.state == TrialState::Waiting)
-}
-
-/// The trials under way, as a suggestion sees them.
-fn seen(record: &Record) -> Vec<Seen> {
-    let mut seen: Vec<Seen> = Vec::new();
-    for run in record.runs.iter().filter(|run| run.state.is_open()) {
-        if !seen.iter().any(|seen| seen.trial as usize == run.trial) {
-            seen.push(Seen { trial: run.trial as u32, reports: run.reports.len() as u32 });
-        }
-    }
-    seen.sort_by_key(|seen| seen.trial);
-    seen
-}
-
-/// Ends the trials that were left open for further runs.
-fn close(study: &mut Study, job: &Job) -> Result<(), WorkerError> {
-    study.refresh()?;
-    let records = study.records();
-    let under_way = |run: &&usize| records.runs().get(**run).is_some_and(|run| !run.state.is_finished());
-    let open =
-        records.trials().iter().filter(|trial| trial.state == TrialState::Running && !trial.runs.is_empty());
-    let mut ends = Vec::new();
-    for trial in open.filter(|trial| !trial.runs.iter().any(|run| under_way(&run))) {
-        let runs = || trial.runs.iter().filter_map(|&run| records.runs().get(run));
-        let full = |run: &RunRecord| run.state == RunState::Complete && run.horizon >= job.goal.target.steps;
-        let state = match () {
-            () if runs().any(full) => TrialState::Complete,
-            () if runs().any(|run| matches!(run.state, RunState::Complete | RunState::Pruned)) => {
-                TrialState::Pruned
-            }
-            () => TrialState::Failed,
-        };
-        ends.push((trial.number, state));
-    }
-    for (trial, state) in ends {
-        match study.storage().close_trial(study.id(), trial, state) {
-            // Another worker has closed it, or found more to do.
-            Err(StudyError::State { .. }) => {}
-            done => done?,
-        }
-    }
-    Ok(())
 }

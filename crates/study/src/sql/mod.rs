@@ -1,5 +1,6 @@
 //! The storage contract over a database, in one SQL text for both dialects.
 pub(crate) mod driver;
+mod optuna;
 mod parts;
 pub(crate) mod postgresql;
 mod read;

@@ -214,7 +214,8 @@ fn resume(
     Ok(Claim { study, trial, trial_id, run: number, run_id, token, attempt, params, plan })
 }
 
-fn sign_of_life(tx: &mut dyn Tx, trial_id: i64) -> Result<(), StudyError> {
+/// Notes that whoever runs a trial lives.
+pub(super) fn sign_of_life(tx: &mut dyn Tx, trial_id: i64) -> Result<(), StudyError> {
     let sql = "INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES ($1, {now}) \
                ON CONFLICT (trial_id) DO UPDATE SET heartbeat = excluded.heartbeat";
     tx.run(sql, &[Arg::Int(trial_id)]).map(|_| ())

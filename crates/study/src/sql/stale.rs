@@ -66,6 +66,11 @@ fn lehr(tx: &mut dyn Tx, study: StudyId) -> Result<Vec<Silent>, StudyError> {
     Ok(found)
 }
 
+/// The trials of Optuna's that gave no sign of life for longer than this many seconds.
+pub(super) fn of_optuna(tx: &mut dyn Tx, study: StudyId, seconds: f64) -> Result<Vec<i64>, StudyError> {
+    Ok(optuna(tx, study)?.iter().filter(|s| s.age > seconds).map(|s| s.trial_id).collect())
+}
+
 /// Trials that Optuna runs.
 fn optuna(tx: &mut dyn Tx, study: StudyId) -> Result<Vec<Silent>, StudyError> {
     let sql = "SELECT t.trial_id, t.number, {age} FROM trials t JOIN trial_heartbeats h ON h.trial_id = t.trial_id \

@@ -17,10 +17,20 @@ pub(super) fn create(
     name: &str,
     directions: &[Direction],
 ) -> Result<StudyId, StudyError> {
-    check_name("the name of a study", name)?;
     if name.is_empty() {
         return Err(StudyError::value("a study without a name", "give it one"));
     }
+    add(tx, url, name, directions)
+}
+
+/// Makes a study, whose name may be empty as Optuna's may.
+pub(super) fn add(
+    tx: &mut dyn Tx,
+    url: &str,
+    name: &str,
+    directions: &[Direction],
+) -> Result<StudyId, StudyError> {
+    check_name("the name of a study", name)?;
     if directions.is_empty() {
         return Err(StudyError::value(format!("study {name:?}"), "it needs at least one direction"));
     }

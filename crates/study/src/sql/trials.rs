@@ -214,7 +214,7 @@ fn neighbours(tx: &mut dyn Tx, study: StudyId, trial_id: i64) -> Result<Vec<(Str
 
 /// A parameter's distribution must stay compatible with the first one in the study, or Optuna refuses to go on. The trial
 /// before this one most often tells; otherwise the study is searched.
-fn check_compatible(
+pub(super) fn check_compatible(
     tx: &mut dyn Tx,
     study: StudyId,
     neighbour: Option<lehr_search::Domain>,
