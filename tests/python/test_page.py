@@ -175,9 +175,10 @@ class Served:
         assert self.url.startswith("http://"), "the server did not start"
         self.base = re.sub(r"/(\?.*)?$", "", self.url)
 
-    def ask(self, path, method="GET", **headers):
+    def ask(self, path, method="GET", body=None, **headers):
         """Status, headers and text of an answer."""
-        request = urllib.request.Request(self.base + path, method=method, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, data, method=method, headers={k.replace("_", "-"): v for k, v in headers.items()})
         opener = urllib.request.build_opener(NoRedirect)
         try:
             with opener.open(request, timeout=60) as answer:
@@ -188,6 +189,12 @@ class Served:
     def close(self):
         self.process.kill()
         self.process.wait()
+
+
+def leave(tab):
+    """Before a server ends: a page that it serves would complain."""
+    tab.send("Page.navigate", url="about:blank")
+    tab.wait("location.href === 'about:blank'")
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -275,7 +282,8 @@ def test_nothing_changes_without_leave(served, lehr, studies):
         status, _, text = server.ask(repeat, "POST", x_lehr_proof=proof)
         assert status == 200
         added = json.loads(text)["trial"]
-        assert server.ask(f"/api/studies/2/trials/{added}/stop", "POST", x_lehr_proof=proof)[0] == 204
+        status, _, text = server.ask(f"/api/studies/2/trials/{added}/stop", "POST", x_lehr_proof=proof)
+        assert (status, json.loads(text)) == (200, {"state": "FAIL"}), "it had not begun"
         assert server.ask("/api/studies/2/trials/0/stop", "POST", x_lehr_proof=proof)[0] == 409, "it is finished"
     finally:
         server.close()
@@ -297,4 +305,121 @@ def test_others_need_the_token(lehr, studies):
         assert server.ask("/api/studies", Cookie=cookie.split(";")[0])[0] == 200
         assert server.ask("/api/studies", Cookie="lehr=" + "x" * len(token))[0] == 401
     finally:
+        server.close()
+
+
+def test_a_form_adds_a_trial_and_says_what_cannot_be(chromium, lehr, studies):
+    server = Served(lehr, studies, "--allow-actions")
+    try:
+        path = "/api/studies/1/trials"
+        assert server.ask(path, "POST", {"params": {}})[0] == 403, "without the proof"
+        proof = json.loads(server.ask("/api/studies")[2])["proof"]
+        for body in ({}, [], {"params": {"lr": "0"}}, {"params": {"lr": 1}}, {"params": {"x": "1"}}):
+            assert server.ask(path, "POST", body, x_lehr_proof=proof)[0] == 422, body
+        chromium.open(server.base + "/study/1")
+        chromium.wait("!!document.querySelector('[data-act=enqueue]')")
+        before = chromium.run("document.querySelector('.filter output').textContent")
+        chromium.run("document.querySelector('[data-act=enqueue]').click()")
+        chromium.wait("!!document.querySelector('.form input')")
+        fill = "(() => {{ document.querySelector('.form input[name=lr]').value = {}; document.querySelector('.form button').click(); }})()"
+        # The browser complains about a refused request; that is what is asked for here.
+        chromium.run(fill.format("'<b>7e9</b>'"))
+        chromium.wait("document.querySelector('.said.bad')?.textContent.includes('is not in')")
+        chromium.complaints.clear()
+        assert chromium.run("document.activeElement.name") == "lr"
+        chromium.run(fill.format("'0.01'"))
+        chromium.wait("document.querySelector('.said.good')?.textContent.includes('waits for a worker')")
+        chromium.wait(f"document.querySelector('.filter output').textContent !== {json.dumps(before)}")
+    finally:
+        leave(chromium)
+        server.close()
+
+
+def test_a_running_trial_is_stopped_from_its_page(chromium, lehr, tmp_path):
+    program = "for i in $(seq 1 900); do echo '{\"step\": '$i', \"val_loss\": 1.5}'; sleep 0.1; done"
+    tune = subprocess.Popen([lehr, "tune", "--study", "s", "--lr", "0.1..1", "--trials", "1", "--", "/bin/sh", "-c", program, "{lr}"],
+                            cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        end = time.monotonic() + 60
+        while not (tmp_path / "lehr.db").exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        server = Served(lehr, tmp_path, "--allow-actions")
+        try:
+            chromium.open(server.base + "/study/1")
+            chromium.wait("!!document.querySelector('.trials tr.row .state.running')")
+            chromium.run("document.querySelector('.trials tr.row').click()")
+            chromium.wait("!!document.querySelector('[data-act=stop]')")
+            chromium.run("document.querySelector('[data-act=stop]').click()")
+            chromium.wait("!!document.querySelector('.trials tr.row .state.pruned')", 30)
+            assert "stopped from the page" in chromium.run("document.querySelector('.trials tr.row').textContent")
+            assert tune.wait(timeout=60) is not None, "the study had only this trial"
+        finally:
+            leave(chromium)
+            server.close()
+    finally:
+        tune.kill()
+
+
+# Results of other commands.
+
+
+def result(lehr, folder, name, *arguments):
+    done = subprocess.run([lehr, *arguments, "--json"], cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    (folder / f"{name}.json").write_text(done.stdout)
+    return folder / f"{name}.json"
+
+
+def log_of(folder):
+    """A loss that falls, with a spike, a NaN and a hostile name."""
+    rows = [f"{HOSTILE},{step},{1 + 2 / (1 + step / 20) if step not in (300, 301) else 9},0.1" for step in range(600)]
+    (folder / "log.csv").write_text('run,step,loss,lr\n' + "\n".join(rows).replace(HOSTILE, f'"{HOSTILE}"') + "\n")
+    return folder / "log.csv"
+
+
+RESULTS = {
+    "find": (["find", "--steps", "120"], ["range-test"]),
+    "rates": (["lab", "rates", "--walk-steps", "20000", "--walks", "128", "--points", "5", "--schedules", "linear; cosine", "--rho-high", "320"], ["worst-case"]),
+    "robustness": (["lab", "robustness", "--steps", "200", "--points", "9", "--seeds", "3", "--schedules", "linear; constant"], ["losses", "excess"]),
+    "diagnose": (["diagnose", "log.csv", "--by", "run"], ["losses", "trials"]),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_has_a_page_of_its_own(chromium, lehr, tmp_path, name):
+    log_of(tmp_path)
+    arguments, pictures = RESULTS[name]
+    file = result(lehr, tmp_path, name, *arguments)
+    page = tmp_path / "page.html"
+    subprocess.run([lehr, "report", file, "-o", page], check=True, capture_output=True)
+    chromium.open(page.as_uri())
+    assert chromium.run("[...document.querySelectorAll('.card')].filter(card => !card.hidden).map(card => card.id)") == pictures
+    assert len(chromium.run("document.querySelector('h1').textContent")) > 10
+    assert chromium.run("window.hacked") is None
+    drawn = f"""(() => {{ const canvas = document.querySelector('#{pictures[0]} canvas');
+        const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+        const colours = new Set(); for (let i = 0; i < data.length; i += 4) colours.add(data[i] << 16 | data[i+1] << 8 | data[i+2]);
+        return colours.size; }})()"""
+    chromium.wait(f"{drawn} > 10")
+    for form in ("md", "json", "svg"):
+        done = subprocess.run([lehr, "report", file, "--format", form], check=True, capture_output=True, text=True)
+        assert "<script" not in done.stdout.replace(json.dumps(HOSTILE)[1:-1], "") or form == "json"
+
+
+def test_files_are_served_beside_studies(chromium, lehr, tmp_path):
+    (tmp_path / "sweep.csv").write_text("lr,loss\n0.1,1\n0.2,0.5\n0.4,0.9\n")
+    (tmp_path / "broken.json").write_text('{"schema": "lehr.find/1"}')
+    server = Served(lehr, tmp_path, "sweep.csv", "broken.json")
+    try:
+        chromium.open(server.base + "/")
+        chromium.wait("document.querySelectorAll('.studies a').length === 2")
+        chromium.open(server.base + "/file/0")
+        chromium.wait("document.querySelector('h1').textContent.includes('0.2')")
+        (tmp_path / "sweep.csv").write_text("lr,loss\n0.1,0.3\n0.2,0.5\n0.4,0.9\n")
+        chromium.wait("document.querySelector('h1').textContent.includes('0.1')", 30)
+        status, _, text = server.ask("/api/files/1/view")
+        assert status == 500 and "lacks" in text
+        assert server.ask("/api/files/7/view")[0] == 404
+    finally:
+        leave(chromium)
         server.close()

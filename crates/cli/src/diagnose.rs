@@ -70,9 +70,31 @@ struct Answer {
     /// Runs that cannot be judged, with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<String>,
+    /// What was logged, thinned.
+    curves: Vec<Curve>,
     /// Runs that logged steps twice, or whose logs are damaged.
     resumed: Vec<String>,
     caveats: [&'static str; 2],
+}
+
+/// The losses of a run.
+#[derive(Serialize)]
+struct Curve {
+    run: String,
+    steps: Vec<u64>,
+    losses: Vec<f64>,
+}
+
+impl Curve {
+    /// Points that are kept of a run.
+    const POINTS: usize = 1200;
+
+    fn of(run: &Run) -> Self {
+        let points: Vec<(f64, f64)> = run.points().map(|(step, loss)| (step as f64, loss)).collect();
+        let kept = lehr_page::thin(&points, Self::POINTS);
+        let (steps, losses) = kept.into_iter().map(|(step, loss)| (step as u64, loss)).unzip();
+        Self { run: run.name().to_owned(), steps, losses }
+    }
 }
 
 const CAVEATS: [&str; 2] = [
@@ -126,7 +148,13 @@ pub fn run(args: &Diagnose) -> Result<(), Failure> {
         return Err(Failure::usage(format!("no run can be judged: {}", left_out.join("; "))));
     }
     let resumed = logged.iter().flat_map(oddities).collect();
-    let answer = Answer { runs: diagnose::diagnose(&runs), left_out, resumed, caveats: CAVEATS };
+    let answer = Answer {
+        runs: diagnose::diagnose(&runs),
+        curves: runs.iter().map(Curve::of).collect(),
+        left_out,
+        resumed,
+        caveats: CAVEATS,
+    };
     let figure = picture(&runs, &answer);
     if let Some(path) = &args.plot {
         lehr_report::save(&figure, path).map_err(Failure::failed)?;

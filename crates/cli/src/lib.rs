@@ -51,6 +51,7 @@ enum Command {
     Trials(study::trials::Trials),
     Best(study::best::Best),
     Export(study::export::Export),
+    Stop(study::stop::Stop),
     Rm(study::rm::Rm),
     Serve(serve::Serve),
 }
@@ -71,6 +72,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Trials(args) => study::trials::run(&args),
         Command::Best(args) => study::best::run(&args),
         Command::Export(args) => study::export::run(&args),
+        Command::Stop(args) => study::stop::run(&args),
         Command::Rm(args) => study::rm::run(&args),
         Command::Serve(args) => serve::run(args),
     }

@@ -12,8 +12,8 @@ use crate::study::Place;
 
 /// Writes a page: one file with all pictures, the table of trials and a summary in words
 ///
-/// SOURCE is the name of a study, the folder of a `lehr tune` run, or a sweep as CSV with one row per run. The page needs
-/// nothing else and works offline.
+/// SOURCE is the name of a study, the folder of a `lehr tune` run, a sweep as CSV with one row per run, or what `lehr find`,
+/// `lehr lab`, `lehr robustness` or `lehr diagnose` printed with --json. The page needs nothing else and works offline.
 #[derive(Args)]
 pub struct Report {
     /// What to report on
@@ -50,7 +50,7 @@ enum Format {
     Md,
     /// Everything that the page shows, as data.
     Json,
-    /// The picture of loss against rate.
+    /// The first picture.
     Svg,
 }
 
@@ -117,7 +117,7 @@ fn written(view: &View, format: Format) -> Result<String, Failure> {
         Format::Md => Ok(markdown(view)),
         Format::Json => serde_json::to_string_pretty(view).map(|text| text + "\n").map_err(Failure::failed),
         Format::Svg => {
-            let missing = || Failure::failed("there is no loss against a rate to draw");
+            let missing = || Failure::failed("there is no picture to draw");
             lehr_report::svg(&lehr_page::figure(view).ok_or_else(missing)?).map_err(Failure::failed)
         }
     }

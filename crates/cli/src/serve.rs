@@ -4,18 +4,22 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use clap::Args;
-use lehr_page::server::{self, Options};
+use lehr::robustness::Columns;
+use lehr_page::server::{self, File, Options};
 
 use crate::failure::Failure;
 use crate::output;
 use crate::study::Place;
 
-/// Serves a live page of the studies in a storage
+/// Serves a live page of the studies in a storage, and of files of results
 ///
 /// The page follows trials while they run. It only shows; nothing of a study can be changed unless --allow-actions is given.
 /// Only this machine can reach it, unless --host says otherwise; others then need the token that is printed.
 #[derive(Args)]
 pub struct Serve {
+    /// Results to show beside the studies: folders of `lehr tune`, sweeps as CSV, what a command printed with --json
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
     #[command(flatten)]
     place: Place,
     /// Address to listen on; one that others can reach needs a token
@@ -30,7 +34,7 @@ pub struct Serve {
     /// Names by which browsers may call this server, beside localhost and addresses
     #[arg(long = "name", value_name = "NAME")]
     names: Vec<String>,
-    /// Let the page end open trials and add new ones
+    /// Let the page stop trials and add new ones
     #[arg(long)]
     allow_actions: bool,
     /// Folder of logs; no other files are shown
@@ -40,7 +44,17 @@ pub struct Serve {
 
 /// Runs the command, until it is interrupted.
 pub fn run(args: Serve) -> Result<(), Failure> {
-    let storage = args.place.open()?;
+    if let Some(missing) = args.files.iter().find(|file| !file.exists()) {
+        return Err(Failure::usage(format!("{} does not exist", missing.display())));
+    }
+    let storage = match args.place.open() {
+        // Files need no storage.
+        Err(_) if !args.files.is_empty() && !args.place.is_named() => {
+            lehr::study::open_shared("memory:").map_err(Failure::failed)?
+        }
+        storage => storage?,
+    };
+    let files = args.files.into_iter().map(|path| File { path, columns: Columns::default() }).collect();
     let given = args.token.or_else(|| std::env::var("LEHR_TOKEN").ok().filter(|token| !token.is_empty()));
     let token = match (given, args.host.is_loopback()) {
         (Some(token), _) => Some(checked(token)?),
@@ -58,7 +72,7 @@ pub fn run(args: Serve) -> Result<(), Failure> {
     };
     let secret = token.as_ref().map_or(String::new(), |token| format!("?token={token}"));
     output::text(&format!("{shown}{secret}\n"))?;
-    let options = Options { token, names: args.names, actions: args.allow_actions, logs: args.logs };
+    let options = Options { token, names: args.names, actions: args.allow_actions, logs: args.logs, files };
     server::serve(listener, storage, options).map_err(Failure::failed)
 }
 

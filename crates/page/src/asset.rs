@@ -12,7 +12,7 @@ pub(crate) const CHARTS: &str = include_str!("../assets/echarts.js");
 const STYLE: &str = include_str!("../assets/page.css");
 
 /// The scripts, in order: later ones use what earlier ones define.
-const SCRIPTS: [&str; 13] = [
+const SCRIPTS: [&str; 14] = [
     include_str!("../assets/js/dom.js"),
     include_str!("../assets/js/format.js"),
     include_str!("../assets/js/theme.js"),
@@ -24,6 +24,7 @@ const SCRIPTS: [&str; 13] = [
     include_str!("../assets/js/curves.js"),
     include_str!("../assets/js/workers.js"),
     include_str!("../assets/js/budget.js"),
+    include_str!("../assets/js/chart.js"),
     include_str!("../assets/js/table.js"),
     include_str!("../assets/js/page.js"),
 ];
@@ -55,7 +56,9 @@ pub(crate) fn script(start: &str) -> String {
 #[cfg(feature = "serve")]
 pub(crate) fn live_script() -> &'static str {
     static TEXT: OnceLock<String> = OnceLock::new();
-    TEXT.get_or_init(|| script(include_str!("../assets/js/live.js")))
+    TEXT.get_or_init(|| {
+        script(concat!(include_str!("../assets/js/enqueue.js"), include_str!("../assets/js/live.js")))
+    })
 }
 
 /// How a content security policy names a text that may stand in the page.

@@ -20,4 +20,5 @@ pub use error::PageError;
 pub use figure::figure;
 pub use html::html;
 pub use markdown::markdown;
+pub use thin::thin;
 pub use view::View;

@@ -22,7 +22,12 @@ pub fn markdown(view: &View) -> String {
             items.iter().for_each(|item| text += &format!("\n- {}", line(item)));
         }
     }
-    text += &format!("\n\nCost: {}\n", line(&view.words.cost));
+    text += match view.words.cost.as_str() {
+        "" => "\n".to_owned(),
+        cost => format!("\n\nCost: {}\n", line(cost)),
+    }
+    .as_str();
+    text += &charts(view);
     text += &rates(view).unwrap_or_default();
     text + &trials(view)
 }
@@ -41,7 +46,7 @@ fn rates(view: &View) -> Option<String> {
         let noise =
             best.and_then(|best| best.half_width).map_or(String::new(), |half| format!(" ± {half:.4}"));
         table.row([
-            curve.name.clone(),
+            line(&curve.name),
             best.map_or("none".into(), |best| number::rate(best.rate)),
             best.map_or("–".into(), |best| number::loss(best.value) + &noise),
             curve.safe.map_or("unknown".into(), words::interval),
@@ -51,10 +56,32 @@ fn rates(view: &View) -> Option<String> {
     Some(format!("\n## Rates\n\n{}", table.markdown()))
 }
 
+/// What the pictures of a result say, and their tables.
+fn charts(view: &View) -> String {
+    let mut text = String::new();
+    for chart in &view.charts {
+        text += &format!("\n## {}\n\n{}\n", line(&chart.title), line(&chart.lead));
+        if let Some(found) = &chart.table {
+            let mut table = Table::new(found.columns.iter().map(|column| (column.as_str(), Align::Left)));
+            for row in &found.rows {
+                table.row(row.iter().map(|cell| line(cell)));
+            }
+            text += &format!("\n{}", table.markdown());
+        }
+        chart.notes.iter().for_each(|note| text += &format!("\n- {}", line(note)));
+        text += if chart.notes.is_empty() { "" } else { "\n" };
+    }
+    text
+}
+
 fn trials(view: &View) -> String {
-    let Some(values) = view.trials.get("value") else { return String::new() };
+    if view.trials.rows == 0 {
+        return String::new();
+    }
+    let values = view.trials.get("value");
     let sign = if view.objective.maximize { -1.0 } else { 1.0 };
-    let loss = |row: &usize| values.cells[*row].as_f64().map_or(f64::INFINITY, |value| sign * value);
+    let loss =
+        |row: &usize| values.and_then(|v| v.cells[*row].as_f64()).map_or(f64::INFINITY, |value| sign * value);
     let mut order: Vec<usize> = (0..view.trials.rows).collect();
     order.sort_by(|a, b| loss(a).total_cmp(&loss(b)));
     let mut table = Table::new(view.trials.columns.iter().map(|column| {
@@ -70,7 +97,8 @@ fn trials(view: &View) -> String {
     } else {
         String::new()
     };
-    format!("\n## Trials\n\n{which}{}", table.markdown())
+    let heading = if view.trials.noun == "trial" { "Trials" } else { "Findings" };
+    format!("\n## {heading}\n\n{which}{}", table.markdown())
 }
 
 fn cell(column: &Column, row: usize) -> String {
@@ -81,7 +109,7 @@ fn cell(column: &Column, row: usize) -> String {
             number::duration(std::time::Duration::from_secs_f64(n.as_f64().unwrap_or(0.0).clamp(0.0, 1e15)))
         }
         (Value::Null, _) => "–".into(),
-        (Value::String(text), _) => text.clone(),
+        (Value::String(text), _) => line(text),
         (other, _) => other.to_string(),
     }
 }

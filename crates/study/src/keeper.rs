@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lehr_search::{Params, Space};
 
 use crate::error::StudyError;
-use crate::run::{Claim, Note, Reports, RunEnd};
+use crate::run::{Claim, Note, Reports, RunEnd, Standing};
 use crate::storage::Storage;
 
 /// A report is written at most this long after it was made.
@@ -75,6 +75,11 @@ impl Attempt {
         self.keeper.lock().open(&self.claim).is_err()
     }
 
+    /// Why somebody asked for the end of the run, if they did ([`Storage::stop_trial`]): stop the program and finish the run.
+    pub fn stop_asked(&self) -> Option<String> {
+        self.keeper.lock().runs.get(&self.claim.run_id)?.stop.clone()
+    }
+
     /// Notes where the run keeps its log and its checkpoint.
     pub fn note(&self, note: &Note) -> Result<(), StudyError> {
         self.keeper.storage.note(&self.claim, note)
@@ -113,6 +118,8 @@ struct Open {
     values: Vec<(u64, f64)>,
     /// Whether it was taken from this worker.
     lost: bool,
+    /// Why its end was asked for.
+    stop: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -177,7 +184,9 @@ impl Keeper {
     fn add(self: &Arc<Self>, claim: &Claim) {
         let mut state = self.lock();
         state.signed.get_or_insert_with(Instant::now);
-        state.runs.insert(claim.run_id, Open { claim: claim.clone(), values: Vec::new(), lost: false });
+        state
+            .runs
+            .insert(claim.run_id, Open { claim: claim.clone(), values: Vec::new(), lost: false, stop: None });
         drop(state);
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
@@ -238,10 +247,14 @@ impl Keeper {
         let done = self.storage.report(&reports);
         let mut state = self.lock();
         match done {
-            Ok(holds) => {
-                for (report, holds) in reports.iter().zip(holds) {
+            Ok(standing) => {
+                for (report, standing) in reports.iter().zip(standing) {
                     if let Some(open) = state.runs.get_mut(&report.claim.run_id) {
-                        open.lost |= !holds;
+                        match standing {
+                            Standing::Holds => {}
+                            Standing::Stopped(reason) => open.stop = Some(reason),
+                            Standing::Lost => open.lost = true,
+                        }
                     }
                 }
                 Ok(())

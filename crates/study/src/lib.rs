@@ -50,8 +50,8 @@ pub use location::{OpenOptions, open, open_shared, open_with};
 pub use optuna::{Frozen, FrozenStudy, OptunaStorage, open_for_optuna};
 pub use records::{Records, RunRecord, TrialRecord};
 pub use run::{
-    After, Branch, Checkpoint, Claim, NewRun, Note, Plan, Reports, RunEnd, RunOutcome, Stale, StudyId,
-    StudySummary, Target, Waiting, Worker,
+    After, Branch, Checkpoint, Claim, NewRun, Note, Plan, Reports, RunEnd, RunOutcome, Stale, Standing,
+    Stopping, StudyId, StudySummary, Target, Waiting, Worker,
 };
 pub use state::{RunState, TrialState};
 pub use storage::Storage;

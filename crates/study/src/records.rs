@@ -24,6 +24,8 @@ pub struct TrialRecord {
     pub reports: Vec<(u64, f64)>,
     /// The numbers of its runs, in the order of their starts. A trial that Optuna ran has none.
     pub runs: Vec<usize>,
+    /// Why it ended, if none of its runs says so: it was stopped, or lost, before there was one.
+    pub reason: Option<String>,
     /// When it was started, in microseconds since 1970 (UTC).
     pub started: Option<i64>,
     /// When it ended, likewise.

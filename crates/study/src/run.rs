@@ -216,6 +216,26 @@ pub struct Reports {
     pub values: Vec<(u64, f64)>,
 }
 
+/// Where a run that has reported stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It goes on.
+    Holds,
+    /// Somebody asked for its end, for this reason; what it reports is still written.
+    Stopped(String),
+    /// It has ended, or was given to another worker.
+    Lost,
+}
+
+/// What became of a trial that was to be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopping {
+    /// It has ended, in this state.
+    Ended(TrialState),
+    /// Its worker learns of it with its next report or sign of life.
+    Asked,
+}
+
 /// A trial whose worker gave no sign of life.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stale {

@@ -7,7 +7,10 @@ use serde_json::Value as Json;
 use crate::attribute::{Attributes, Kind, Owner};
 use crate::error::StudyError;
 use crate::records::Records;
-use crate::run::{Claim, NewRun, Note, Plan, Reports, RunEnd, Stale, StudyId, StudySummary, Waiting, Worker};
+use crate::run::{
+    Claim, NewRun, Note, Plan, Reports, RunEnd, Stale, Standing, Stopping, StudyId, StudySummary, Waiting,
+    Worker,
+};
 use crate::state::TrialState;
 
 /// Where studies are kept: memory, SQLite or PostgreSQL, made by [`crate::open`].
@@ -60,9 +63,9 @@ pub trait Storage: Send + Sync {
     /// Stores parameters of a trial that waited without them; those that it has already must agree.
     fn set_params(&self, claim: &Claim, space: &Space, params: &Params) -> Result<(), StudyError>;
 
-    /// Writes reports, and gives signs of life for these runs. Returns for each whether its claim still holds; what came with
-    /// a claim that does not is left out.
-    fn report(&self, reports: &[Reports]) -> Result<Vec<bool>, StudyError>;
+    /// Writes reports, and gives signs of life for these runs. Returns for each where it stands; what came with a claim that
+    /// does not hold any more is left out.
+    fn report(&self, reports: &[Reports]) -> Result<Vec<Standing>, StudyError>;
 
     /// Notes where a run keeps its log and its checkpoint.
     fn note(&self, claim: &Claim, note: &Note) -> Result<(), StudyError>;
@@ -72,6 +75,11 @@ pub trait Storage: Send + Sync {
 
     /// Ends an open trial that has no running run. Pruned trials get the value of their last report.
     fn close_trial(&self, study: StudyId, trial: usize, state: TrialState) -> Result<(), StudyError>;
+
+    /// Ends an open trial by hand, for a reason. One that nobody trains ends at once: as PRUNED if it has reported a value,
+    /// as FAIL otherwise. One that a worker trains is asked to end: [`Storage::report`] tells the worker, and if that one is
+    /// dead, [`Storage::fail_stale`] ends the trial without a retry. A trial that Optuna itself runs is refused.
+    fn stop_trial(&self, study: StudyId, trial: usize, reason: &str) -> Result<Stopping, StudyError>;
 
     /// Fails every run that gave no sign of life for longer than `grace`, by the clock of the database.
     ///

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use lehr_search::{Direction, Params, Space};
 use lehr_study::{
-    Attempt, NewRun, OpenOptions, Plan, Records, Reports, RunEnd, RunOutcome, Storage, Study, StudyError,
-    Target, TrialState, open, open_shared, open_with,
+    Attempt, NewRun, OpenOptions, Plan, Records, Reports, RunEnd, RunOutcome, Standing, Storage, Study,
+    StudyError, Target, TrialState, open, open_shared, open_with,
 };
 
 fn space() -> Space {
@@ -295,7 +295,10 @@ fn a_server_that_restarts_loses_and_doubles_nothing() {
                 for i in 0..each {
                     let claim = storage.start(study.id(), &space(), &new_run()).unwrap();
                     let values = vec![(1, 1.0)];
-                    assert_eq!(storage.report(&[Reports { claim: claim.clone(), values }]).unwrap(), [true]);
+                    assert_eq!(
+                        storage.report(&[Reports { claim: claim.clone(), values }]).unwrap(),
+                        [Standing::Holds]
+                    );
                     storage
                         .end(&claim, &[(2, 2.0)], &RunEnd::new(RunOutcome::Complete(f64::from(i)), 2))
                         .unwrap();

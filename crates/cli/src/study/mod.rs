@@ -1,7 +1,8 @@
-//! `lehr studies`, `trials`, `best`, `export`, `rm`: what is in a storage.
+//! `lehr studies`, `trials`, `best`, `export`, `rm`, `stop`: what is in a storage.
 pub mod best;
 pub mod export;
 pub mod rm;
+pub mod stop;
 pub mod studies;
 pub mod trials;
 

@@ -62,11 +62,12 @@ pub fn run(args: &Trials) -> Result<(), Failure> {
 
 /// Why the last run of a trial ended, and where it stands if the trial's state does not say it.
 fn why(records: &Records, trial: &TrialRecord) -> String {
-    let Some(run) = trial.runs.last().and_then(|&run| records.runs().get(run)) else { return String::new() };
-    let reason: String = shown(run.reason.as_deref().unwrap_or_default()).chars().take(80).collect();
-    let state = match run.state {
-        lehr_study::RunState::Diverged => "diverged",
-        lehr_study::RunState::Paused => "paused",
+    let run = trial.runs.last().and_then(|&run| records.runs().get(run));
+    let reason = trial.reason.as_deref().or_else(|| run?.reason.as_deref()).unwrap_or_default();
+    let reason: String = shown(reason).chars().take(80).collect();
+    let state = match run.map(|run| run.state) {
+        Some(lehr_study::RunState::Diverged) => "diverged",
+        Some(lehr_study::RunState::Paused) => "paused",
         _ => "",
     };
     [state, &reason].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(": ")

@@ -52,10 +52,13 @@ pub fn smooth(points: &[(f64, f64)], places: usize) -> Option<Smooth> {
     let local = Local::new(grouped(squeezed))?;
     let stretched = |y: f64| lowest + scale * y.sinh();
     let (from, to) = (local.points[0].0, local.points[local.points.len() - 1].0);
+    let fitted: Vec<(f64, f64, f64)> = (0..places)
+        .map(|i| from + (to - from) * i as f64 / (places - 1) as f64)
+        .filter_map(|x| local.at(x).map(|(y, half)| (x, y, half)))
+        .collect();
+    let width = (to - from) / (2.0 * (different.len() - 1) as f64);
     let mut out = Smooth { rates: vec![], losses: vec![], low: vec![], high: vec![] };
-    for i in 0..places {
-        let x = from + (to - from) * i as f64 / (places - 1) as f64;
-        let Some((y, half)) = local.at(x) else { continue };
+    for (x, y, half) in polished(&fitted, width) {
         let values = [x.exp2(), stretched(y), stretched(y - half), stretched(y + half)];
         if values.iter().all(|value| value.is_finite()) {
             out.rates.push(values[0]);
@@ -65,6 +68,33 @@ pub fn smooth(points: &[(f64, f64)], places: usize) -> Option<Smooth> {
         }
     }
     (out.rates.len() > 1).then_some(out)
+}
+
+/// The curve and its band without the corners that it has where the nearest points change: the value at each place of a
+/// straight line through its neighbours, with Gaussian weights of this width. A straight line stays as it is.
+fn polished(fitted: &[(f64, f64, f64)], width: f64) -> Vec<(f64, f64, f64)> {
+    let at = |x: f64| {
+        let mut sums = [0.0; 3];
+        let (mut y, mut half) = ([0.0; 2], [0.0; 2]);
+        for &(x1, y1, half1) in fitted.iter().filter(|place| (place.0 - x).abs() <= 3.0 * width) {
+            let u = (x1 - x) / width;
+            let weight = (-0.5 * u * u).exp();
+            for (power, sum) in sums.iter_mut().enumerate() {
+                *sum += weight * u.powi(power as i32);
+            }
+            for (sums, value) in [(&mut y, y1), (&mut half, half1)] {
+                sums[0] += weight * value;
+                sums[1] += weight * u * value;
+            }
+        }
+        let free = sums[0] * sums[2] - sums[1] * sums[1];
+        let line = |of: [f64; 2]| match free > 1e-9 * sums[0] * sums[0] {
+            true => (sums[2] * of[0] - sums[1] * of[1]) / free,
+            false => of[0] / sums[0],
+        };
+        (x, line(y), line(half).max(0.0))
+    };
+    fitted.iter().map(|place| at(place.0)).collect()
 }
 
 /// The scale on which losses differ near the bottom: the median height above the lowest, so that half of the points are
@@ -245,6 +275,19 @@ mod tests {
             }
             let share = inside as f64 / all as f64;
             assert!((0.8..=1.0).contains(&share), "{noise}: {share}");
+        }
+    }
+
+    #[test]
+    fn the_curve_has_no_corners() {
+        for seed in 0..10 {
+            let points = bowl(16, 0.05, seed);
+            let fit = smooth(&points, 200).unwrap();
+            let rise = |i: usize| fit.losses[i + 1] - fit.losses[i];
+            let rises: Vec<f64> = (0..fit.losses.len() - 1).map(rise).collect();
+            let steepest = rises.iter().map(|rise| rise.abs()).fold(0.0, f64::max);
+            let bend = rises.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
+            assert!(bend < 0.25 * steepest, "{seed}: {bend} of {steepest}");
         }
     }
 

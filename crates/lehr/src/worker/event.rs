@@ -11,6 +11,8 @@ pub enum End {
     Diverged,
     /// It was stopped as not promising.
     Pruned,
+    /// Somebody stopped it.
+    Stopped,
     /// It broke.
     Failed,
     /// It stands at a checkpoint.

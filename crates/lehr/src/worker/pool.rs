@@ -196,7 +196,7 @@ impl Shared<'_> {
             progress.failed = match end {
                 End::Failed => progress.failed + 1,
                 End::HandedBack | End::Lost | End::Paused => progress.failed,
-                End::Complete(_) | End::Diverged | End::Pruned => 0,
+                End::Complete(_) | End::Diverged | End::Pruned | End::Stopped => 0,
             };
             progress.failed
         };

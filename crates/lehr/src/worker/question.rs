@@ -144,6 +144,8 @@ impl Question<'_> {
         }
         let target = match plan.trial {
             Trial::New(params) => Target::New { params, saw: seen(record) },
+            // One that somebody stopped is closed: what it would train next is a new trial.
+            Trial::Known(trial) if is_finished(study, trial) => Target::New { params, saw: seen(record) },
             Trial::Known(trial) => Target::Known(trial),
         };
         let (horizon, seed, checkpoint) = (plan.horizon, plan.seed, checkpoint.flatten());
@@ -166,6 +168,11 @@ impl Question<'_> {
 /// Whether a worker is at a run.
 fn is_busy(study: &Study) -> bool {
     study.records().runs().iter().any(|run| run.state == RunState::Running)
+}
+
+/// Whether a trial has ended.
+fn is_finished(study: &Study, trial: usize) -> bool {
+    study.records().trials().get(trial).is_some_and(|trial| trial.state.is_finished())
 }
 
 /// Whether a trial waits for a worker.

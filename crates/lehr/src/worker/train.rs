@@ -20,6 +20,8 @@ use super::spec::Job;
 pub const HANDED_BACK: &str = "handed back: its worker was told to stop";
 /// Time that runs which cannot be paused have to come to their end when the worker is told to stop.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Time that a run which somebody stopped has to come to its end.
+const HURRY: Duration = Duration::from_secs(5);
 /// How often a storage that does not answer is asked again.
 pub const TRIES: usize = 5;
 /// Time between two looks for a new checkpoint.
@@ -149,11 +151,21 @@ impl Setting<'_> {
         let reached = ended.last_step.unwrap_or(from).min(plan.horizon);
         let checkpoint = found(place, reached).or_else(|| plan.checkpoint.clone());
         let reason = ended.reason().map(|reason| with_tail(&reason, &ended.tail));
+        // What somebody stopped is neither paused nor handed back.
+        let stopped = match attempt.stop_asked() {
+            Some(why) if !matches!(stopped, Some(Stopped::Lost)) => Some(Stopped::ByHand(why)),
+            _ => stopped,
+        };
         let (end, outcome, reason) = match (&ended.outcome, stopped) {
             (Outcome::Complete(value), _) => (End::Complete(*value), RunOutcome::Complete(*value), None),
             (Outcome::Diverged { .. }, _) => (End::Diverged, RunOutcome::Diverged, ended.reason()),
             (Outcome::Failed(_), _) => (End::Failed, RunOutcome::Failed, reason),
             (Outcome::Stopped, Some(Stopped::Pruned(why))) => (End::Pruned, RunOutcome::Pruned, Some(why)),
+            // What it has reported still counts.
+            (Outcome::Stopped, Some(Stopped::ByHand(why))) => {
+                let outcome = if ended.reports > 0 { RunOutcome::Pruned } else { RunOutcome::Failed };
+                (End::Stopped, outcome, Some(why))
+            }
             (Outcome::Stopped, Some(Stopped::Paused)) if checkpoint.is_some() => {
                 (End::Paused, RunOutcome::Paused, Some(HANDED_BACK.to_owned()))
             }
@@ -280,6 +292,7 @@ fn found(place: &Place, reached: u64) -> Option<Checkpoint> {
 /// Why a run was stopped.
 enum Stopped {
     Pruned(String),
+    ByHand(String),
     Paused,
     HandedBack,
     Lost,
@@ -291,6 +304,8 @@ struct Watching<'a> {
     attempt: &'a Attempt,
     place: &'a Place,
     stopped: Option<Stopped>,
+    /// When somebody's wish to stop it was heard.
+    heard: Option<Instant>,
     reached: u64,
     unjudged: bool,
     judge_at: Instant,
@@ -306,6 +321,7 @@ impl<'a> Watching<'a> {
             attempt,
             place,
             stopped: None,
+            heard: None,
             reached: 0,
             unjudged: false,
             judge_at: now,
@@ -351,6 +367,10 @@ impl<'a> Watching<'a> {
 
     /// Does what is due.
     fn attend(&mut self) -> Result<(), WorkerError> {
+        if let Some(why) = self.attempt.stop_asked() {
+            self.heard.get_or_insert_with(Instant::now);
+            self.stop(Stopped::ByHand(why));
+        }
         let abilities = self.shared.job.goal.abilities;
         // A run that has reached its horizon is paid for: it is not stopped any more.
         let on_the_way = self.reached < self.attempt.claim().plan.horizon;
@@ -375,6 +395,7 @@ impl<'a> Watching<'a> {
             None => Wish::Go,
             Some(Stopped::Lost) => Wish::Kill,
             Some(_) if self.shared.stop.at_once() => Wish::Kill,
+            Some(_) if self.heard.is_some_and(|heard| heard.elapsed() >= HURRY) => Wish::Kill,
             Some(_) => Wish::Stop,
         }
     }

@@ -6,10 +6,12 @@ const api = {
     if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
     return answer.json();
   },
-  async post(path) {
+  async post(path, body) {
     const { proof } = await this.get("/api/studies");
-    const answer = await fetch(path, { method: "POST", headers: { "x-lehr-proof": proof ?? "" } });
+    const headers = { "x-lehr-proof": proof ?? "", ...(body && { "content-type": "application/json" }) };
+    const answer = await fetch(path, { method: "POST", headers, ...(body && { body: JSON.stringify(body) }) });
     if (!answer.ok) throw new Error(await answer.text());
+    return answer.json();
   },
 };
 
@@ -21,12 +23,14 @@ function showProblem(main, error) {
 async function startList(main) {
   const show = async () => {
     try {
-      const { studies, storage } = await api.get("/api/studies");
+      const { studies, storage, files } = await api.get("/api/studies");
       document.title = "Studies – Lehr";
       const states = (study) => study.trials.filter(([, n]) => n).map(([state, n]) => `${countText(n)} ${state}`).join(", ");
       const entry = (study) => h("li", null, h("a", { href: `/study/${study.id}` }, h("strong", null, study.name), h("span", null, states(study) || "no trials yet"), h("span", null, study.best === null ? "" : `best ${lossText(study.best)}`)));
-      main.replaceChildren(h("div", { class: "wide" }, h("p", { class: "title" }, storage), h("h1", { class: "headline" }, studies.length === 1 ? "1 study" : `${countText(studies.length)} studies`)),
-        studies.length ? h("ul", { class: "studies" }, studies.map(entry)) : h("p", { class: "empty" }, "There is no study yet: `lehr tune … --storage` makes one, and it appears here."));
+      const results = files.map((file) => h("li", null, h("a", { href: `/file/${file.id}` }, h("strong", null, file.name), h("span", null, "results in a file"))));
+      const counts = [...(studies.length || !files.length ? [studies.length === 1 ? "1 study" : `${countText(studies.length)} studies`] : []), ...(files.length ? [files.length === 1 ? "1 file" : `${countText(files.length)} files`] : [])];
+      main.replaceChildren(h("div", { class: "wide" }, h("p", { class: "title" }, studies.length || !files.length ? storage : ""), h("h1", { class: "headline" }, counts.join(", "))),
+        studies.length || files.length ? h("ul", { class: "studies" }, studies.map(entry), results) : h("p", { class: "empty" }, "There is no study yet: `lehr tune … -- your command` makes one, and it appears here."));
       window.lehrReady = true;
     } catch (error) { showProblem(main, error); }
   };
@@ -57,11 +61,11 @@ function actions(id, trial, detail) {
   const said = h("output", { class: "lead" });
   const act = (what, done) => async (event) => {
     event.target.disabled = true;
-    try { await api.post(`/api/studies/${id}/trials/${trial}/${what}`); said.textContent = done; } catch (error) { said.textContent = error.message; event.target.disabled = false; }
+    try { said.textContent = done(await api.post(`/api/studies/${id}/trials/${trial}/${what}`)); } catch (error) { said.textContent = error.message; event.target.disabled = false; }
   };
   return h("div", { class: "notes" },
-    h("button", { class: "button", type: "button", "data-act": "repeat", onclick: act("repeat", "It waits for a worker.") }, "Train it again"),
-    detail.open && h("button", { class: "button", type: "button", "data-act": "stop", onclick: act("stop", "It is ended.") }, "End this trial"), said);
+    h("button", { class: "button", type: "button", "data-act": "repeat", onclick: act("repeat", (answer) => `Trial ${answer.trial} waits for a worker.`) }, "Train it again"),
+    detail.open && h("button", { class: "button", type: "button", "data-act": "stop", onclick: act("stop", (answer) => (answer.state ? `It has ended (${answer.state}).` : "Its worker is asked to stop it, which takes a few seconds.")) }, "Stop this trial"), said);
 }
 
 function smallCurve(reports) {
@@ -81,7 +85,13 @@ function smallCurve(reports) {
 /** Follows a study: a new view is asked for when the server says that there is one, but never faster than it is drawn. */
 async function startStudy(main, id) {
   const sign = document.querySelector(".live");
-  const page = new Page(main, { detail: (trial, inside) => showDetail(id, trial, inside) });
+  let form;
+  const shown = async (page) => {
+    if (form !== undefined) return;
+    form = null;
+    if ((await api.get("/api/studies")).proof) page.table.tools.prepend(h("button", { class: "button", type: "button", "data-act": "enqueue", onclick: () => openForm(page, id) }, "Add a trial …"));
+  };
+  const page = new Page(main, { detail: (trial, inside) => showDetail(id, trial, inside), shown });
   theme.start(() => page.view && page.repaint());
   document.getElementById("help").addEventListener("click", () => page.help());
   document.addEventListener("keydown", (event) => page.keys(event));
@@ -112,11 +122,33 @@ async function startStudy(main, id) {
   events.addEventListener("open", () => { if (sign.dataset.state === "lost") update(); });
 }
 
+/** Shows a file of results, and again whenever it has changed. */
+async function startFile(main, id) {
+  const page = new Page(main, {});
+  theme.start(() => page.view && page.repaint());
+  document.getElementById("help").addEventListener("click", () => page.help());
+  document.addEventListener("keydown", (event) => page.keys(event));
+  let last;
+  const look = async () => {
+    try {
+      const answer = await fetch(`/api/files/${id}/view`);
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(text || answer.statusText);
+      if (text !== last) { last = text; await page.show(decoded(JSON.parse(text))); }
+    } catch (error) { if (!page.view) showProblem(main, error); }
+    window.lehrReady = true;
+    setTimeout(look, 4000);
+  };
+  await look();
+}
+
 function startLive() {
   const study = location.pathname.match(/^\/study\/(\d+)$/);
   const main = document.querySelector("main");
   document.body.prepend(h("a", { class: "skip", href: "#trials" }, "Skip to the trials"), bar("/"));
+  const file = location.pathname.match(/^\/file\/(\d+)$/);
   if (study) startStudy(main, study[1]);
+  else if (file) startFile(main, file[1]);
   else { theme.start(() => {}); document.getElementById("help").hidden = true; startList(main); }
 }
 

@@ -32,7 +32,7 @@ class Page {
     this.showSummary();
     if (first) await new Promise((seen) => requestAnimationFrame(() => setTimeout(seen)));
     if (this.view !== view) return;
-    const present = PICTURES.filter((picture) => picture.has(view));
+    const present = this.pictures(view);
     for (const [id, card] of this.cards) {
       if (!present.includes(card.picture)) { card.node.remove(); this.cards.delete(id); }
     }
@@ -46,7 +46,20 @@ class Page {
     this.span(present);
     for (const card of this.cards.values()) card.show(view);
     this.table.show(view);
+    this.source.shown?.(this);
     this.showNav(present);
+  }
+
+  /** The pictures that there is data for, those of one kind of result after what it costs to be off. */
+  pictures(view) {
+    this.charts ??= new Map();
+    for (const chart of view.charts) if (!this.charts.has(chart.id)) this.charts.set(chart.id, chartPicture(chart));
+    const own = view.charts.map((chart) => this.charts.get(chart.id));
+    // One alone takes the whole line.
+    own.forEach((picture) => { picture.span = own.length === 1 ? "wide" : "half"; picture.height = own.length === 1 ? "tall" : ""; });
+    const general = PICTURES.filter((picture) => picture.has(view));
+    const place = general.filter((picture) => picture === ratesPicture || picture === robustnessPicture).length;
+    return [...general.slice(0, place), ...own, ...general.slice(place)];
   }
 
   /** Puts the cards on lines of twelve columns; those that end a line early take the rest of it. */
@@ -82,7 +95,7 @@ class Page {
   }
 
   showNav(present) {
-    const links = [["summary", "Summary"], ...present.map((picture) => [picture.id, picture.title]), ["trials", "Trials"]];
+    const links = [["summary", "Summary"], ...present.map((picture) => [picture.id, picture.title]), ...(this.table.node.hidden ? [] : [["trials", this.table.title]])];
     if (this.links === links.length) return;
     this.links = links.length;
     this.nav.replaceChildren(...links.map(([id, label]) => h("a", { href: `#${id}` }, label)));
@@ -96,7 +109,7 @@ class Page {
       .map((column) => [h("dt", null, column.label), h("dd", null, column.kind === "rate" || column.kind === "value" ? String(column.cells[row]) : cellText(column.kind, column.cells[row]))]));
     const inside = h("div", { class: "inside" }, facts);
     this.dialog.replaceChildren(
-      h("header", null, h("h2", null, `Trial ${countText(of("trial"))}`), h("button", { class: "button", type: "button", onclick: () => this.dialog.close() }, "Close")), inside);
+      h("header", null, h("h2", null, of("trial") === undefined ? capital(this.view.trials.noun) : `Trial ${countText(of("trial"))}`), h("button", { class: "button", type: "button", onclick: () => this.dialog.close() }, "Close")), inside);
     if (!this.dialog.open) this.dialog.showModal();
     this.source.detail?.(of("trial"), inside, this.view);
   }

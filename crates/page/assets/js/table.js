@@ -44,13 +44,19 @@ class TrialTable {
       const [header, rows] = tableCsv(this.view);
       download(`${fileName(this.view.name)}-trials.csv`, toCsv(header, rows), "text/csv;charset=utf-8");
     }]]));
-    this.node = h("section", { class: "card wide", id: "trials", "aria-label": "Trials" }, h("header", null, h("h2", null, "Trials"), tools),
+    this.heading = h("h2", null, "Trials");
+    this.tools = tools;
+    this.node = h("section", { class: "card wide", id: "trials", "aria-label": "Trials" }, h("header", null, this.heading, tools),
       h("div", { class: "filter" }, this.input, this.count), this.scroller);
     this.body.addEventListener("keydown", (event) => this.key(event));
   }
 
   show(view) {
     this.view = view;
+    this.title = capital(`${view.trials.noun}s`);
+    this.heading.textContent = this.title;
+    // A result that is no list of trials has no table; a study has one, if only to say that it is empty.
+    this.node.hidden = !view.trials.rows && view.charts.length > 0;
     this.columns = view.trials.columns.filter((column) => column.cells.some((cell) => cell !== null && cell !== ""));
     if (!this.columns.some((column) => column.key === this.sort.key)) this.sort = { key: this.columns[0]?.key, down: false };
     else if (!this.touched) this.sort.down = this.sort.key === "value" && view.objective.maximize;
@@ -85,7 +91,8 @@ class TrialTable {
       rows.sort((a, b) => (cells[a] === null) - (cells[b] === null) || (cells[a] === null ? 0 : sign * order(cells[a], cells[b])) || a - b);
     }
     this.rows = rows;
-    this.count.textContent = rows.length === this.view.trials.rows ? `${countText(rows.length)} trials` : `${countText(rows.length)} of ${countText(this.view.trials.rows)} trials`;
+    const { rows: all, noun } = this.view.trials;
+    this.count.textContent = `${rows.length === all ? "" : `${countText(rows.length)} of `}${countText(all)} ${noun}${all === 1 ? "" : "s"}`;
     this.window(true);
   }
 

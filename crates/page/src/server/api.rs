@@ -4,20 +4,21 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use lehr_study::{Study, StudyError, StudySummary, TrialState, Waiting};
+use lehr_study::{Stopping, Study, StudyError, StudySummary, Waiting};
 use serde_json::{Value as Json, json};
 
 use super::App;
 use super::live::{Live, lock};
 use super::log;
 use crate::asset::{self, CHARTS};
+use crate::source;
 use crate::thin::thin;
 
 /// Points of a single trial's curve.
 const POINTS: usize = 2000;
 
 /// An answer that says what went wrong.
-pub(super) struct Problem(StatusCode, String);
+pub(super) struct Problem(pub StatusCode, pub String);
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
@@ -36,7 +37,9 @@ fn missing(what: &str) -> Problem {
 }
 
 /// Does what waits for a disk or a database where nobody waits for it.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
     let broken = |_| Problem(StatusCode::INTERNAL_SERVER_ERROR, "the work broke off".into());
     tokio::task::spawn_blocking(work).await.map_err(broken)
 }
@@ -81,8 +84,10 @@ pub(super) async fn studies(State(app): State<Arc<App>>) -> Result<Response, Pro
     let found = aside(move || storage.studies()).await??;
     let list: Vec<Json> = found.iter().map(summary).collect();
     let proof = app.actions.then(|| app.guard.proof());
-    let answer = json!({ "schema": "lehr.studies/1", "storage": url, "studies": list, "proof": proof });
-    Ok(axum_json(answer.to_string()))
+    let files: Vec<Json> =
+        app.files.iter().enumerate().map(|(id, file)| json!({ "id": id, "name": file.name() })).collect();
+    let all = json!({ "schema": "lehr.studies/1", "storage": url, "studies": list, "files": files, "proof": proof });
+    Ok(answer(all.to_string()))
 }
 
 fn summary(study: &StudySummary) -> Json {
@@ -100,7 +105,8 @@ fn summary(study: &StudySummary) -> Json {
     })
 }
 
-fn axum_json(body: impl Into<axum::body::Body>) -> Response {
+/// An answer in JSON.
+pub(super) fn answer(body: impl Into<axum::body::Body>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
 }
 
@@ -109,7 +115,21 @@ pub(super) async fn view(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Re
     let live = opened(&app, id).await?;
     let snapshot = live.latest().await.ok_or_else(|| missing("study"))?;
     let body = snapshot.view.map_err(|why| Problem(StatusCode::INTERNAL_SERVER_ERROR, why))?;
-    Ok(([("x-lehr-version", snapshot.version.to_string())], axum_json(body)).into_response())
+    Ok(([("x-lehr-version", snapshot.version.to_string())], answer(body)).into_response())
+}
+
+/// The view of a file of results, as it is now.
+pub(super) async fn file_view(
+    State(app): State<Arc<App>>,
+    Path(id): Path<usize>,
+) -> Result<Response, Problem> {
+    let file = app.files.get(id).cloned().ok_or_else(|| missing("file"))?;
+    let body = aside(move || {
+        let view = source::read(&file.path, &file.columns).map_err(|error| error.to_string())?;
+        serde_json::to_string(&view).map_err(|error| error.to_string())
+    });
+    let body = body.await?.map_err(|why| Problem(StatusCode::INTERNAL_SERVER_ERROR, why))?;
+    Ok(answer(body))
 }
 
 /// One trial: its runs with their curves, and the ends of their logs.
@@ -121,7 +141,7 @@ pub(super) async fn trial(
     live.latest().await;
     let owner = Arc::clone(&app);
     let found = aside(move || detail(&owner, &lock(&live.study), number)).await?;
-    found.map(|json| axum_json(json.to_string())).ok_or_else(|| missing("trial"))
+    found.map(|json| answer(json.to_string())).ok_or_else(|| missing("trial"))
 }
 
 fn detail(app: &App, study: &Study, number: usize) -> Option<Json> {
@@ -152,25 +172,29 @@ fn points(reports: &[(u64, f64)]) -> Vec<(f64, f64)> {
 }
 
 /// Refuses where changes are not allowed. The proof was checked on the way.
-fn allowed(app: &App) -> Result<(), Problem> {
+pub(super) fn allowed(app: &App) -> Result<(), Problem> {
     let why = "this server only shows: start it with --allow-actions";
     if app.actions { Ok(()) } else { Err(Problem(StatusCode::FORBIDDEN, why.into())) }
 }
 
-/// Ends a trial that waits or is paused; a running one cannot be reached from here.
+/// Ends a trial. The worker of a running one is asked to do so.
 pub(super) async fn stop(
     State(app): State<Arc<App>>,
     Path((id, number)): Path<(i64, usize)>,
 ) -> Result<Response, Problem> {
     allowed(&app)?;
     let live = opened(&app, id).await?;
-    aside(move || {
+    let stopped = aside(move || {
         let study = lock(&live.study);
-        study.storage().close_trial(study.id(), number, TrialState::Failed)
+        study.storage().stop_trial(study.id(), number, "stopped from the page")
     })
     .await?
     .map_err(|error| Problem(StatusCode::CONFLICT, error.to_string()))?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    let state = match stopped {
+        Stopping::Ended(state) => Some(state.name()),
+        Stopping::Asked => None,
+    };
+    Ok(answer(json!({ "state": state }).to_string()))
 }
 
 /// Lets a trial with the same parameters wait for a worker.
@@ -189,5 +213,5 @@ pub(super) async fn repeat(
     })
     .await?
     .ok_or_else(|| missing("trial"))??;
-    Ok(axum_json(json!({ "trial": added }).to_string()))
+    Ok(answer(json!({ "trial": added }).to_string()))
 }

@@ -72,7 +72,8 @@ impl Guard {
         let fetched_by = text(HeaderName::from_static("sec-fetch-site"));
         let foreign = matches!(fetched_by, Some("cross-site" | "same-site"))
             && uri.path() != "/"
-            && !uri.path().starts_with("/study/");
+            && !uri.path().starts_with("/study/")
+            && !uri.path().starts_with("/file/");
         if !same_site || foreign {
             return Some((StatusCode::FORBIDDEN, "another site asked for this"));
         }

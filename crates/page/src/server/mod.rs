@@ -3,6 +3,7 @@
 //! It only reads, unless [`Options::actions`] allows more. Whoever is not on this machine needs a token; every request is
 //! held against the rules of [`guard`].
 mod api;
+mod enqueue;
 mod events;
 mod guard;
 mod live;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
+use lehr::robustness::Columns;
 use lehr_study::Storage;
 
 use guard::Guard;
@@ -32,6 +34,23 @@ pub struct Options {
     pub actions: bool,
     /// Only logs in this folder are shown.
     pub logs: PathBuf,
+    /// Files of results that are shown beside the studies.
+    pub files: Vec<File>,
+}
+
+/// A file of results.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its columns, if it is a sweep.
+    pub columns: Columns,
+}
+
+impl File {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
 }
 
 /// Why the page cannot be served.
@@ -51,6 +70,7 @@ struct App {
     guard: Guard,
     actions: bool,
     logs: PathBuf,
+    files: Vec<File>,
 }
 
 /// Serves until the process ends.
@@ -68,6 +88,7 @@ pub fn serve(listener: TcpListener, storage: Arc<dyn Storage>, options: Options)
         guard: Guard::new(options.token, options.names),
         actions: options.actions,
         logs: options.logs,
+        files: options.files,
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -81,11 +102,15 @@ fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(api::shell))
         .route("/study/{id}", get(api::shell))
+        .route("/file/{id}", get(api::shell))
         .route("/page.css", get(api::style))
         .route("/charts.js", get(api::charts))
         .route("/page.js", get(api::script))
         .route("/api/studies", get(api::studies))
         .route("/api/studies/{id}/view", get(api::view))
+        .route("/api/files/{id}/view", get(api::file_view))
+        .route("/api/studies/{id}/form", get(enqueue::form))
+        .route("/api/studies/{id}/trials", post(enqueue::enqueue))
         .route("/api/studies/{id}/events", get(events::events))
         .route("/api/studies/{id}/trials/{number}", get(api::trial))
         .route("/api/studies/{id}/trials/{number}/stop", post(api::stop))

@@ -1,5 +1,6 @@
 //! Where views come from: results on disk, and studies.
 mod file;
+mod result;
 mod study;
 mod sweep;
 mod tune;

@@ -42,6 +42,7 @@ pub fn of_sweep(sweep: &Sweep, given: Given) -> View {
         tiles: tiles(&analysis, &cells, runs, given.steps),
         rates: Rates::of(sweep, &analysis, 1.0, row),
         robustness: Robustness::of(sweep, given.steps),
+        charts: Vec::new(),
         curves: None,
         schedules: Schedules::of(named, given.steps),
         parameters: None,

@@ -10,7 +10,7 @@ pub struct Budget {
     pub grid: Option<f64>,
     /// What the grid is.
     pub grid_note: String,
-    /// Spent by state of the run: what trained to the end, what was stopped.
+    /// Spent by length of run where there are several lengths, otherwise by state of the run.
     pub parts: Vec<(String, f64)>,
     /// The best value so far against the budget spent.
     pub progress: Vec<(f64, f64)>,

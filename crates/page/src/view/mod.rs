@@ -1,6 +1,7 @@
 //! What a page shows, as data. Its JSON (`lehr.view/1`) is what the page reads, embedded or live; numbers that are not
 //! finite are `null` there.
 mod budget;
+mod chart;
 mod curves;
 pub(crate) mod parameters;
 mod rates;
@@ -10,6 +11,7 @@ mod table;
 mod workers;
 
 pub use budget::Budget;
+pub use chart::{Chart, ChartAxis, ChartLine, ChartTable, Draw, Rule};
 pub use curves::{Curve, Curves};
 pub use parameters::{Axis, Importance, Parameters, Share};
 pub use rates::{BestRate, Divergence, Points, RateCurve, Rates};
@@ -44,6 +46,8 @@ pub struct View {
     pub rates: Option<Rates>,
     /// What being off costs.
     pub robustness: Option<Robustness>,
+    /// Pictures of this kind of result alone.
+    pub charts: Vec<Chart>,
     /// Learning curves.
     pub curves: Option<Curves>,
     /// The schedules.

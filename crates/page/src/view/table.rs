@@ -67,8 +67,10 @@ impl Serialize for Column {
 }
 
 /// Rows of a study, as columns.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Table {
+    /// What a row is.
+    pub noun: &'static str,
     /// Number of rows.
     pub rows: usize,
     /// The columns; all have a cell per row.
@@ -78,7 +80,13 @@ pub struct Table {
 impl Table {
     /// A table of so many rows.
     pub fn new(rows: usize) -> Self {
-        Self { rows, columns: Vec::new() }
+        Self { noun: "trial", rows, columns: Vec::new() }
+    }
+
+    /// Says what a row is.
+    pub fn of(mut self, noun: &'static str) -> Self {
+        self.noun = noun;
+        self
     }
 
     /// Adds a column unless none of its cells holds anything.

@@ -7,7 +7,7 @@ use lehr_search::Direction;
 
 use super::{new_run, params, space};
 use crate::records::Records;
-use crate::run::{Plan, Reports, RunEnd, RunOutcome, Waiting};
+use crate::run::{Plan, Reports, RunEnd, RunOutcome, Standing, Waiting};
 use crate::state::TrialState;
 use crate::storage::Storage;
 
@@ -38,7 +38,10 @@ pub(super) fn claims_and_numbers(open: &dyn Fn() -> Arc<dyn Storage>) {
                         None => handle.start(study, &space(), &new_run(0.5)).unwrap(),
                     };
                     let values = vec![(1, 1.0), (2, 2.0)];
-                    assert_eq!(handle.report(&[Reports { claim: claim.clone(), values }]).unwrap(), [true]);
+                    assert_eq!(
+                        handle.report(&[Reports { claim: claim.clone(), values }]).unwrap(),
+                        [Standing::Holds]
+                    );
                     handle.end(&claim, &[(3, 3.0)], &RunEnd::new(RunOutcome::Complete(i as f64), 3)).unwrap();
                     claimed.lock().unwrap().push((claim.trial, claim.run));
                 }

@@ -23,7 +23,7 @@ use crate::storage::Storage;
 /// A check by name; it panics where something is wrong.
 type Check = (&'static str, fn(&dyn Storage));
 
-const CHECKS: [Check; 14] = [
+const CHECKS: [Check; 15] = [
     ("names", trials::names),
     ("values of all kinds", trials::values_of_all_kinds),
     ("attributes", trials::attributes),
@@ -37,6 +37,7 @@ const CHECKS: [Check; 14] = [
     ("claims end", runs::claims_end),
     ("decisions that came late", runs::decisions_that_came_late),
     ("dead workers", runs::dead_workers),
+    ("stopped by hand", runs::stopped_by_hand),
     ("refreshed records", runs::refresh_sees_what_a_fresh_reader_sees),
 ];
 

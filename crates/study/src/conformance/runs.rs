@@ -10,7 +10,8 @@ use crate::attribute::{Kind, Owner};
 use crate::error::StudyError;
 use crate::records::Records;
 use crate::run::{
-    After, Branch, Checkpoint, Note, Plan, Reports, RunEnd, RunOutcome, StudyId, Target, Waiting,
+    After, Branch, Checkpoint, Note, Plan, Reports, RunEnd, RunOutcome, Standing, Stopping, StudyId, Target,
+    Waiting,
 };
 use crate::state::{RunState, TrialState};
 use crate::storage::Storage;
@@ -63,10 +64,10 @@ pub(super) fn reports(storage: &dyn Storage) {
     let study = study(storage, "reports");
     let claim = start(storage, study, 0.1);
     let report = |values: Vec<(u64, f64)>| storage.report(&[Reports { claim: claim.clone(), values }]);
-    assert_eq!(report(vec![(1, 9.0), (2, 8.0)]).unwrap(), [true]);
+    assert_eq!(report(vec![(1, 9.0), (2, 8.0)]).unwrap(), [Standing::Holds]);
     let mut records = read(storage, study);
     assert_eq!(records.trials()[0].reports, [(1, 9.0), (2, 8.0)]);
-    assert_eq!(report((3..1003).map(|s| (s, s as f64)).collect()).unwrap(), [true]);
+    assert_eq!(report((3..1003).map(|s| (s, s as f64)).collect()).unwrap(), [Standing::Holds]);
     storage.refresh(study, &mut records).unwrap();
     assert_eq!((records.trials()[0].reports.len(), records.reports_of(0).len()), (1002, 1002));
     // The same step again, also twice at once: the last one counts.
@@ -78,7 +79,7 @@ pub(super) fn reports(storage: &dyn Storage) {
         (reports.len(), reports[1], reports[1002], reports[1004]),
         (1005, (2, 2.0), (4000, 0.5), (6000, 0.25))
     );
-    assert_eq!(report(vec![(7000, 0.0)]).unwrap(), [false], "it has ended");
+    assert_eq!(report(vec![(7000, 0.0)]).unwrap(), [Standing::Lost], "it has ended");
     let claim = start(storage, study, 0.1);
     let far = vec![(1u64 << 40, 0.0)];
     let refused = storage.report(&[Reports { claim: claim.clone(), values: far }]);
@@ -142,7 +143,7 @@ pub(super) fn pause_and_resume(storage: &dyn Storage) {
     assert_eq!((records.runs()[0].state, records.trials()[0].state), (RunState::Paused, TrialState::Running));
     assert_eq!(
         storage.report(&[Reports { claim: claim.clone(), values: vec![(61, 0.0)] }]).unwrap(),
-        [false]
+        [Standing::Lost]
     );
     thread::sleep(Duration::from_millis(20));
     assert!(storage.fail_stale(study, Duration::ZERO, 3).unwrap().is_empty(), "a paused run is not stale");
@@ -184,7 +185,7 @@ pub(super) fn claims_end(storage: &dyn Storage) {
     assert!(matches!(storage.note(&zombie, &Note::default()), Err(StudyError::Taken { .. })));
     assert!(matches!(storage.set_params(&zombie, &space(), &params(0.1)), Err(StudyError::Taken { .. })));
     let both = [&zombie, &claim].map(|c| Reports { claim: c.clone(), values: vec![(1, 1.0)] });
-    assert_eq!(storage.report(&both).unwrap(), [false, true]);
+    assert_eq!(storage.report(&both).unwrap(), [Standing::Lost, Standing::Holds]);
     assert_eq!(read(storage, study).trials()[1].reports, [(1, 1.0)]);
     let before = read(storage, study);
     assert!(storage.end(&claim, &[(1 << 40, 1.0)], &complete(1.0)).is_err());
@@ -254,6 +255,66 @@ pub(super) fn dead_workers(storage: &dyn Storage) {
     assert_eq!((stale.len(), stale[0].trial, stale[0].retry), (1, first.trial, None));
     assert_eq!(read(storage, study).trials()[first.trial].state, TrialState::Running);
     workers(storage, study);
+}
+
+pub(super) fn stopped_by_hand(storage: &dyn Storage) {
+    let study = study(storage, "stopped");
+    let stop = |trial: usize| storage.stop_trial(study, trial, "stopped by me: <b>\"no\"</b>\0");
+    let why = "stopped by me: <b>\"no\"</b>\u{fffd}".to_owned();
+    let report = |claim: &crate::run::Claim, step: u64| {
+        storage.report(&[Reports { claim: claim.clone(), values: vec![(step, 2.0)] }]).unwrap()
+    };
+    // One that waits, with and without a plan; one that is paused.
+    storage.enqueue(study, &Waiting { fixed: params(0.3), ..Waiting::default() }).unwrap();
+    storage.enqueue(study, &Waiting { plan: Some(Plan::to(7)), ..Waiting::default() }).unwrap();
+    assert_eq!(stop(0).unwrap(), Stopping::Ended(TrialState::Failed));
+    assert_eq!(stop(1).unwrap(), Stopping::Ended(TrialState::Failed));
+    let paused = start(storage, study, 0.1);
+    storage.end(&paused, &[(5, 1.5)], &RunEnd::new(RunOutcome::Paused, 5)).unwrap();
+    assert_eq!(stop(2).unwrap(), Stopping::Ended(TrialState::Pruned));
+    assert!(storage.claim_waiting(study, &Plan::to(1), "w").unwrap().is_none());
+    // One that runs: its worker learns of it, what it reports is kept, and it is not taken up again.
+    let claim = start(storage, study, 0.2);
+    assert_eq!(report(&claim, 1), [Standing::Holds]);
+    assert_eq!((stop(3).unwrap(), stop(3).unwrap()), (Stopping::Asked, Stopping::Asked));
+    assert_eq!(report(&claim, 2), [Standing::Stopped(why.clone())]);
+    storage.end(&claim, &[(3, 1.0)], &RunEnd::new(RunOutcome::Paused, 3)).unwrap();
+    // One whose worker dies: no retry.
+    start(storage, study, 0.4);
+    assert_eq!(stop(4).unwrap(), Stopping::Asked);
+    thread::sleep(Duration::from_millis(30));
+    let stale = storage.fail_stale(study, Duration::from_millis(5), 9).unwrap();
+    assert_eq!((stale.len(), stale[0].trial, stale[0].retry), (1, 4, None));
+    // One of several runs.
+    let first = start(storage, study, 0.5);
+    storage.end(&first, &[], &complete(1.0).then(After::Open)).unwrap();
+    let second = again(storage, study, Target::Known(5), 400);
+    assert_eq!(stop(5).unwrap(), Stopping::Asked);
+    storage.end(&second, &[], &RunEnd::new(RunOutcome::Pruned, 0).then(After::Open)).unwrap();
+
+    let records = read(storage, study);
+    let states: Vec<_> = records.trials().iter().map(|t| (t.state, t.values.first().copied())).collect();
+    let (pruned, failed) = (TrialState::Pruned, TrialState::Failed);
+    let expected = [
+        (failed, None),
+        (failed, None),
+        (pruned, Some(1.5)),
+        (pruned, Some(1.0)),
+        (failed, None),
+        (pruned, Some(1.0)),
+    ];
+    assert_eq!(states, expected);
+    assert_eq!(
+        records.trials()[0].params.get("lr"),
+        params(0.3).get("lr"),
+        "what it would have trained is still known"
+    );
+    assert!([0, 1, 2, 3, 4, 5].iter().all(|&t| records.trials()[t].reason.as_ref() == Some(&why)));
+    assert!(records.runs().iter().all(|run| run.state.is_finished()));
+    let (over, absent) = (stop(3), stop(77));
+    assert!(
+        matches!(over, Err(StudyError::State { .. })) && matches!(absent, Err(StudyError::Absent { .. }))
+    );
 }
 
 fn workers(storage: &dyn Storage, study: StudyId) {

@@ -8,6 +8,7 @@ mod runs;
 mod schema;
 pub(crate) mod sqlite;
 mod stale;
+mod stops;
 mod studies;
 mod trials;
 mod workers;
@@ -21,7 +22,10 @@ use serde_json::Value as Json;
 use crate::attribute::{Attributes, Kind as AttributeKind, Owner};
 use crate::error::StudyError;
 use crate::records::Records;
-use crate::run::{Claim, NewRun, Note, Plan, Reports, RunEnd, Stale, StudyId, StudySummary, Waiting, Worker};
+use crate::run::{
+    Claim, NewRun, Note, Plan, Reports, RunEnd, Stale, Standing, Stopping, StudyId, StudySummary, Waiting,
+    Worker,
+};
 use crate::state::TrialState;
 use crate::storage::Storage;
 use driver::{Driver, Kind, Tx};
@@ -116,7 +120,7 @@ impl<D: Driver> Storage for Database<D> {
         })
     }
 
-    fn report(&self, reports: &[Reports]) -> Result<Vec<bool>, StudyError> {
+    fn report(&self, reports: &[Reports]) -> Result<Vec<Standing>, StudyError> {
         if reports.is_empty() {
             return Ok(Vec::new());
         }
@@ -133,6 +137,10 @@ impl<D: Driver> Storage for Database<D> {
 
     fn close_trial(&self, study: StudyId, trial: usize, state: TrialState) -> Result<(), StudyError> {
         self.transact(Kind::Durable, "closing a trial", |tx| runs::close(tx, study, trial, state))
+    }
+
+    fn stop_trial(&self, study: StudyId, trial: usize, reason: &str) -> Result<Stopping, StudyError> {
+        self.transact(Kind::Durable, "stopping a trial", |tx| stops::stop(tx, study, trial, reason))
     }
 
     fn fail_stale(&self, study: StudyId, grace: Duration, retries: usize) -> Result<Vec<Stale>, StudyError> {

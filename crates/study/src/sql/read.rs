@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::driver::{Arg, Row, Tx};
 use super::parts::value;
+use super::stops;
 use super::trials::fixed_params;
 use crate::distribution::from_json;
 use crate::error::StudyError;
@@ -37,6 +38,7 @@ fn trial(row: &dyn Row, number: usize) -> Result<TrialRecord, StudyError> {
         params: Params::new(),
         reports: Vec::new(),
         runs: Vec::new(),
+        reason: None,
         started: row.time(2)?,
         ended: row.time(3)?,
     })
@@ -132,10 +134,19 @@ fn new_trials(
         trial.reports.push(report(row, 1)?);
         Ok(())
     })?;
+    let sql = [
+        "SELECT a.trial_id, a.value_json FROM trials t JOIN trial_system_attributes a ON a.trial_id = t.trial_id \
+         WHERE t.study_id = $1 AND t.trial_id > $2 AND a.key = 'lehr:reason'",
+        "SELECT trial_id, value_json FROM trial_system_attributes WHERE +trial_id > $1 AND key = 'lehr:reason'",
+    ];
+    fill.from(tx, sql, &mut |row, trial| {
+        trial.reason = Some(stops::text(row.text(1)?));
+        Ok(())
+    })?;
     for trial in &mut new {
         sort(&mut trial.reports);
         trial.reports.shrink_to_fit();
-        if trial.params.is_empty() && !trial.state.is_finished() {
+        if trial.params.is_empty() && (!trial.state.is_finished() || trial.reason.is_some()) {
             trial.params = fixed(tx, trial.id)?;
         }
     }
@@ -336,7 +347,9 @@ fn one_trial(
     now.runs = old.runs.clone();
     let sql = "SELECT param_name, param_value, distribution_json FROM trial_params WHERE trial_id = $1 ORDER BY param_id";
     tx.rows(sql, &id, &mut |row| params.read(row, 0, &mut now.params))?;
-    if now.params.is_empty() && !now.state.is_finished() {
+    let sql = "SELECT value_json FROM trial_system_attributes WHERE trial_id = $1 AND key = 'lehr:reason'";
+    now.reason = tx.row(sql, &id, |row| Ok(stops::text(row.text(0)?)))?;
+    if now.params.is_empty() && (!now.state.is_finished() || now.reason.is_some()) {
         now.params = fixed(tx, now.id)?;
     }
     let sql = "SELECT value, value_type FROM trial_values WHERE trial_id = $1 ORDER BY objective";

@@ -5,9 +5,9 @@ use super::driver::{Arg, Tx};
 use super::parts::{
     check_name, clean, insert, lock_study, long, step, stored, stored_params, trial_id, value, values,
 };
-use super::trials;
+use super::{stops, trials};
 use crate::error::StudyError;
-use crate::run::{After, Claim, NewRun, Note, Plan, Reports, RunEnd, RunOutcome, StudyId, Target};
+use crate::run::{After, Claim, NewRun, Note, Plan, Reports, RunEnd, RunOutcome, Standing, StudyId, Target};
 use crate::state::{RunState, TrialState};
 use crate::time;
 
@@ -69,7 +69,7 @@ fn next_number(tx: &mut dyn Tx, study: StudyId) -> Result<usize, StudyError> {
     Ok(tx.row(sql, &[Arg::Int(study.0)], |row| row.count(0))?.map_or(0, |last| last + 1))
 }
 
-fn trial_state(tx: &mut dyn Tx, trial_id: i64) -> Result<TrialState, StudyError> {
+pub(super) fn trial_state(tx: &mut dyn Tx, trial_id: i64) -> Result<TrialState, StudyError> {
     let sql = "SELECT state FROM trials WHERE trial_id = $1 {lock}";
     let state = tx.row(sql, &[Arg::Int(trial_id)], |row| TrialState::read(row.text(0)?))?;
     state.ok_or_else(|| StudyError::absent("such a trial"))
@@ -244,21 +244,27 @@ fn make_several(tx: &mut dyn Tx, trial_id: i64) -> Result<(), StudyError> {
 pub(super) struct Held {
     /// Whether its trial has several runs.
     several: bool,
+    /// Why somebody asked for its end.
+    stop: Option<String>,
 }
 
 /// Locks a run and makes sure that the claim still holds.
 pub(super) fn hold(tx: &mut dyn Tx, claim: &Claim) -> Result<Held, StudyError> {
     let taken = |message: String| Err(StudyError::Taken { what: claim.what(), message });
-    let sql = "SELECT r.token, r.state, (SELECT COUNT(*) FROM lehr_runs o WHERE o.trial_id = r.trial_id), r.reason \
+    let sql = "SELECT r.token, r.state, (SELECT COUNT(*) FROM lehr_runs o WHERE o.trial_id = r.trial_id), r.reason, \
+               (SELECT a.value_json FROM trial_system_attributes a WHERE a.trial_id = r.trial_id AND a.key = 'lehr:stop') \
                FROM lehr_runs r WHERE r.run_id = $1 AND r.trial_id = $2 {lock}";
     let args = [Arg::Int(claim.run_id), Arg::Int(claim.trial_id)];
     let found = tx.row(sql, &args, |row| {
         let same = row.text_or_null(0)? == Some(&claim.token);
-        Ok((same, RunState::read(row.text(1)?)?, row.int(2)?, row.text_or_null(3)?.map(str::to_owned)))
+        let text = |column: usize| Ok::<_, StudyError>(row.text_or_null(column)?.map(str::to_owned));
+        Ok((same, RunState::read(row.text(1)?)?, row.int(2)?, text(3)?, text(4)?))
     })?;
     match found {
-        Some((true, RunState::Running, runs, _)) => Ok(Held { several: runs > 1 }),
-        Some((true, state, _, reason)) => {
+        Some((true, RunState::Running, runs, _, stop)) => {
+            Ok(Held { several: runs > 1, stop: stop.map(|json| stops::text(&json)) })
+        }
+        Some((true, state, _, reason, _)) => {
             let reason = reason.map(|r| format!(" ({r})")).unwrap_or_default();
             taken(format!("it is {state}{reason}"))
         }
@@ -267,11 +273,11 @@ pub(super) fn hold(tx: &mut dyn Tx, claim: &Claim) -> Result<Held, StudyError> {
     }
 }
 
-pub(super) fn report_all(tx: &mut dyn Tx, reports: &[Reports]) -> Result<Vec<bool>, StudyError> {
+pub(super) fn report_all(tx: &mut dyn Tx, reports: &[Reports]) -> Result<Vec<Standing>, StudyError> {
     // In one order, so that two who report on the same runs do not wait for each other.
     let mut order: Vec<usize> = (0..reports.len()).collect();
     order.sort_by_key(|&i| reports[i].claim.run_id);
-    let mut holds = vec![false; reports.len()];
+    let mut standing = vec![Standing::Lost; reports.len()];
     for i in order {
         let Reports { claim, values } = &reports[i];
         match hold(tx, claim) {
@@ -282,13 +288,13 @@ pub(super) fn report_all(tx: &mut dyn Tx, reports: &[Reports]) -> Result<Vec<boo
                     &[Arg::Int(claim.run_id)],
                 )?;
                 sign_of_life(tx, claim.trial_id)?;
-                holds[i] = true;
+                standing[i] = held.stop.map_or(Standing::Holds, Standing::Stopped);
             }
             Err(StudyError::Taken { .. }) => {}
             Err(other) => return Err(other),
         }
     }
-    Ok(holds)
+    Ok(standing)
 }
 
 fn write(tx: &mut dyn Tx, claim: &Claim, held: &Held, reports: &[(u64, f64)]) -> Result<(), StudyError> {
@@ -412,8 +418,13 @@ pub(super) fn end(
             let others = held.several || state == RunState::Paused;
             close_as(tx, claim.trial, claim.trial_id, close, value, others)
         }
-        // An open trial without a running run is not stale: it waits.
-        None => rest(tx, claim.trial_id),
+        // An open trial without a running run is not stale: it waits, unless it was to end.
+        None => {
+            if let Some(reason) = &held.stop {
+                stops::end(tx, claim.trial_id, reason)?;
+            }
+            rest(tx, claim.trial_id)
+        }
     }
 }
 
@@ -542,7 +553,7 @@ fn longest(tx: &mut dyn Tx, trial_id: i64) -> Result<Option<f64>, StudyError> {
 }
 
 /// The value that Optuna gives a pruned trial: its last report, unless that is NaN.
-fn last_report(tx: &mut dyn Tx, trial_id: i64) -> Result<Option<f64>, StudyError> {
+pub(super) fn last_report(tx: &mut dyn Tx, trial_id: i64) -> Result<Option<f64>, StudyError> {
     let sql = "SELECT intermediate_value, intermediate_value_type FROM trial_intermediate_values WHERE trial_id = $1 \
                ORDER BY step DESC LIMIT 1";
     Ok(tx.row(sql, &[Arg::Int(trial_id)], |row| value(row, 0))?.filter(|v| !v.is_nan()))

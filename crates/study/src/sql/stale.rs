@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::driver::{Arg, Tx};
 use super::parts::lock_study;
-use super::{runs, studies, trials};
+use super::{runs, stops, studies, trials};
 use crate::attribute::{self, Kind};
 use crate::error::StudyError;
 use crate::run::{Branch, Checkpoint, Plan, Stale, StudyId};
@@ -87,15 +87,18 @@ fn give_up(tx: &mut dyn Tx, study: StudyId, silent: Silent, retries: usize) -> R
     let Silent { trial_id, trial, age, run } = silent;
     let who = run.as_ref().and_then(|r| r.worker.as_ref()).map(|w| format!(" {w}")).unwrap_or_default();
     let reason = format!("its worker{who} gave no sign of life for {age:.0} s");
+    let stopped = stops::asked(tx, trial_id)?;
     if let Some(run) = &run {
         runs::finish_run(tx, run.id, RunState::Failed, None, Some(&reason), None)?;
     } else {
         let reason = Json::from(reason.as_str()).to_string();
-        studies::set_attribute(tx, true, trial_id, Kind::System, "lehr:reason", &reason)?;
+        studies::set_attribute(tx, true, trial_id, Kind::System, studies::REASON, &reason)?;
     }
     let alone = run.as_ref().is_none_or(|r| r.runs == 1);
     let mut retry = None;
-    if alone {
+    if let Some(stopped) = stopped {
+        stops::end(tx, trial_id, &stopped)?;
+    } else if alone {
         runs::finish_trial(tx, trial_id, TrialState::Failed, None)?;
         retry = again(tx, study, trial_id, trial, run.as_ref().map(|r| &r.plan), retries)?;
     } else {

@@ -127,6 +127,9 @@ pub(super) fn set_attributes(
     Ok(())
 }
 
+/// The system attribute that says why a trial without a run has ended.
+pub(super) const REASON: &str = "lehr:reason";
+
 /// Sets one attribute to a JSON text.
 pub(super) fn set_attribute(
     tx: &mut dyn Tx,

@@ -135,7 +135,7 @@ impl State {
                     self.best = Some((value, trial));
                 }
             }
-            End::Pruned => self.pruned += 1,
+            End::Pruned | End::Stopped => self.pruned += 1,
             End::Diverged => self.diverged += 1,
             End::Failed => self.failed += 1,
             End::Paused | End::HandedBack | End::Lost => return,
@@ -176,6 +176,7 @@ fn line(trial: usize, params: &str, horizon: u64, end: End, reason: Option<&str>
         End::Complete(value) => number::loss(value),
         End::Diverged => format!("diverged: {reason}"),
         End::Pruned => format!("pruned: {reason}"),
+        End::Stopped => format!("stopped by hand: {reason}"),
         End::Failed => format!("failed: {reason}"),
         End::Paused => "paused at a checkpoint".into(),
         End::HandedBack => "cut off; it is handed back".into(),

@@ -1,5 +1,6 @@
 //! What was spent.
 use lehr::strategy::Recommendation;
+use lehr_report::number;
 
 use super::context::Context;
 use super::curves;
@@ -9,6 +10,8 @@ use crate::view::{Budget, tidy};
 
 /// Points of the best value so far.
 const POINTS: usize = 300;
+/// So many lengths of run can be told apart in one bar.
+const LENGTHS: usize = 12;
 
 /// Spent in runs to the target horizon; `None` where no run says how much it trained.
 pub(super) fn of(context: &Context<'_>, rows: &[Row<'_>], advice: Option<&Recommendation>) -> Option<Budget> {
@@ -19,15 +22,28 @@ pub(super) fn of(context: &Context<'_>, rows: &[Row<'_>], advice: Option<&Recomm
     if spent <= 0.0 {
         return None;
     }
+    let mut lengths: Vec<u64> = runs.iter().map(|run| run.horizon).collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    // Where runs have several lengths, that says more than how they ended.
+    let by_length = lengths.len() > 1 && lengths.len() <= LENGTHS;
     for run in &runs {
-        let name = curves::state(run.state);
+        let name = match by_length {
+            true => format!("to {} updates", number::count(run.horizon)),
+            false => curves::state(run.state).to_owned(),
+        };
         let cost = run.steps as f64 / target;
         match parts.iter_mut().find(|part| part.0 == name) {
             Some(part) => part.1 += cost,
-            None => parts.push((name.to_owned(), cost)),
+            None => parts.push((name, cost)),
         }
     }
-    parts.sort_by(|a, b| b.1.total_cmp(&a.1));
+    match by_length {
+        true => parts.sort_by_key(|part| {
+            lengths.iter().position(|n| part.0.contains(&format!(" {} ", number::count(*n))))
+        }),
+        false => parts.sort_by(|a, b| b.1.total_cmp(&a.1)),
+    }
     runs.sort_by_key(|run| (run.ended.unwrap_or(i64::MAX), run.number));
     let (mut sum, mut best, mut progress) = (0.0, f64::INFINITY, Vec::new());
     for run in runs {

@@ -2,6 +2,7 @@
 mod budget;
 mod context;
 mod curves;
+mod horizons;
 mod rates;
 mod tiles;
 mod trials;
@@ -29,6 +30,11 @@ pub fn of_study(study: &Study, now: i64) -> Result<View, StudyError> {
     let budget = budget::of(&context, &trials, advice.as_ref());
     let words = tiles::words(&context, &trials, &found, &workers, advice.as_ref());
     let horizons = context.target.filter(|steps| *steps > 1);
+    let charts = horizons::of(&context, &trials, &found.ends, advice.as_ref());
+    // Where a few runs went to the end, the pictures of all lengths hold these as well, and say more.
+    let rates = found
+        .rates(&context)
+        .filter(|rates| charts.is_empty() || rates.schedules.iter().any(|s| s.fit.is_some()));
     Ok(View {
         schema: SCHEMA,
         name: study.name().to_owned(),
@@ -36,8 +42,9 @@ pub fn of_study(study: &Study, now: i64) -> Result<View, StudyError> {
         objective: Objective { name: context.metric.clone(), maximize: context.maximize },
         tiles: tiles::tiles(&context, &trials, &found, budget.as_ref(), &workers),
         running: trials.iter().any(|trial| trial.is_open()),
-        rates: found.rates(&context),
+        rates,
         robustness: found.robustness(&context),
+        charts,
         curves: curves::of(&context, &trials),
         schedules: Schedules::of(found.named(), horizons),
         parameters: trials::parameters(&context, &trials),

@@ -20,16 +20,20 @@ pub(super) struct Found {
     pub shorter: usize,
     /// The horizon that is shown.
     pub horizon: Option<u64>,
+    /// All finished runs with a rate.
+    pub ends: Vec<End>,
     /// A spec of each group, to draw.
     specs: Vec<(String, String)>,
 }
 
 /// A finished run with a rate.
-struct End {
-    place: usize,
-    horizon: u64,
-    rate: f64,
-    loss: f64,
+pub(super) struct End {
+    /// The row of its trial.
+    pub place: usize,
+    pub horizon: u64,
+    pub rate: f64,
+    /// Low is good; NaN where it diverged.
+    pub loss: f64,
 }
 
 impl Found {
@@ -70,7 +74,7 @@ impl Found {
             }
         }
         let shorter = ends.iter().filter(|end| Some(end.horizon) != horizon).count();
-        Self { sweep, rows: places, shorter, horizon, specs }
+        Self { sweep, rows: places, shorter, horizon, ends, specs }
     }
 
     /// What the results say.

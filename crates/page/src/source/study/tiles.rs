@@ -65,10 +65,23 @@ fn advised_words(found: &Recommendation) -> Words {
     interval("The best rate", found.rate, rate);
     interval("What to expect", found.loss, number::loss);
     if !found.state.is_empty() {
-        reasons.push(format!("{}.", found.state.trim_end_matches('.')));
+        reasons.push(sentence(&found.state));
     }
     let next = vec!["Train with it to the full length, with other seeds, before you rely on it.".to_owned()];
-    Words { headline: found.advice.clone(), reasons, doubts: found.doubts.clone(), next, ..Words::default() }
+    Words {
+        headline: found.advice.clone(),
+        reasons,
+        doubts: found.doubts.iter().map(|doubt| sentence(doubt)).collect(),
+        next,
+        ..Words::default()
+    }
+}
+
+/// With a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str() + "."
 }
 
 fn are(n: usize) -> String {

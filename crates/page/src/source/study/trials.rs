@@ -62,7 +62,7 @@ fn row<'a>(context: &'a Context<'_>, record: &'a TrialRecord) -> Row<'a> {
     Row {
         rate: context.rate_of(&record.params),
         value: record.values.first().copied().filter(|_| complete),
-        reason: last.and_then(|run| run.reason.as_deref()).unwrap_or(""),
+        reason: record.reason.as_deref().or_else(|| last?.reason.as_deref()).unwrap_or(""),
         worker: last.and_then(|run| run.worker.as_deref()).unwrap_or(""),
         steps: last.is_some().then(|| runs().map(|run| run.steps).sum()),
         record,
