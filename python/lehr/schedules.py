@@ -148,15 +148,10 @@ class Curve:
         return iter(self.values().tolist())
 
 
-class Schedule(Curve):
-    """A schedule over a horizon. Make one with :func:`lehr.schedule`.
+class _Described:
+    """What a schedule and a feedback schedule say of themselves."""
 
-    It has no state: resuming a run is asking for the rate at its step. It can be pickled, copied and compared.
-    """
-
-    def __init__(self, core: _core.Schedule) -> None:
-        super().__init__(core.curve)
-        self._core = core
+    _core: _core.Schedule | _core.Feedback
 
     @property
     def spec(self) -> str:
@@ -172,6 +167,17 @@ class Schedule(Curve):
     def peak(self) -> float | None:
         """The peak rate; None if the rates are fractions of it."""
         return self._core.peak
+
+
+class Schedule(_Described, Curve):
+    """A schedule over a horizon. Make one with :func:`lehr.schedule`.
+
+    It has no state: resuming a run is asking for the rate at its step. It can be pickled, copied and compared.
+    """
+
+    def __init__(self, core: _core.Schedule) -> None:
+        super().__init__(core.curve)
+        self._core = core
 
     @property
     def steps_per_epoch(self) -> float | None:
@@ -279,7 +285,7 @@ class Schedule(Curve):
         return _again, (self.spec, self.peak, self._core.horizon)
 
 
-class Feedback:
+class Feedback(_Described):
     """A schedule that reacts to a metric, with its small state. Make one with :func:`lehr.schedule`.
 
     >>> import lehr
@@ -294,21 +300,6 @@ class Feedback:
 
     def __init__(self, core: _core.Feedback) -> None:
         self._core = core
-
-    @property
-    def spec(self) -> str:
-        """The schedule as text."""
-        return self._core.text
-
-    @property
-    def data(self) -> Any:
-        """The schedule as data, as it stands in JSON."""
-        return json.loads(self._core.json)
-
-    @property
-    def peak(self) -> float | None:
-        """The peak rate; None if the rates are fractions of it."""
-        return self._core.peak
 
     @property
     def steps(self) -> int:

@@ -1,11 +1,11 @@
 //! Means with intervals, and which rate is best.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::sweep::half_width;
 
-/// A measured number with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+/// A measured number with its 95 % interval. In JSON, what is not finite is null, with a `reason` beside it.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// The mean, or the share.
     pub mean: f64,
@@ -13,6 +13,21 @@ pub struct Estimate {
     pub low: f64,
     /// Upper end.
     pub high: f64,
+}
+
+impl Serialize for Estimate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let known = [self.mean, self.low, self.high].iter().all(|number| number.is_finite());
+        let reason = (!known).then_some("a run diverged");
+        let mut fields = serializer.serialize_struct("Estimate", 3 + usize::from(reason.is_some()))?;
+        fields.serialize_field("mean", &self.mean)?;
+        fields.serialize_field("low", &self.low)?;
+        fields.serialize_field("high", &self.high)?;
+        if let Some(reason) = reason {
+            fields.serialize_field("reason", reason)?;
+        }
+        fields.end()
+    }
 }
 
 impl Estimate {
@@ -83,4 +98,17 @@ pub(super) fn log_slope(points: impl IntoIterator<Item = (f64, f64)>) -> f64 {
 /// `count` rates, a constant factor apart, from `low` to `high`.
 pub(super) fn rates(low: f64, high: f64, count: usize) -> Vec<f64> {
     (0..count).map(|i| low * (high / low).powf(i as f64 / (count - 1) as f64)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finite_has_its_reason_beside_it() {
+        let json = |values: &[f64]| serde_json::to_string(&Estimate::of(values)).unwrap();
+        assert_eq!(json(&[1.0, 1.0]), r#"{"mean":1.0,"low":1.0,"high":1.0}"#);
+        let lost = r#"{"mean":null,"low":null,"high":null,"reason":"a run diverged"}"#;
+        assert_eq!(json(&[1.0, f64::INFINITY]), lost);
+    }
 }

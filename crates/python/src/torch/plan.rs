@@ -2,7 +2,7 @@
 use lehr_schedule::Curve;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyList, PyString, PySuper, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyList, PyString, PyTuple};
 
 use super::share::is_plain;
 use super::stepper::next;
@@ -116,12 +116,7 @@ impl PlanStepper {
     /// Goes on to the next update; call it after the optimiser's own step.
     #[pyo3(signature = (epoch = None))]
     fn step(this: &Bound<'_, Self>, epoch: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        if epoch.is_none() && advance(this.as_any())? {
-            return Ok(());
-        }
-        let next = PySuper::new(&this.py().get_type::<Self>(), this.as_any())?;
-        next.call_method1(intern!(this.py(), "step"), (epoch,))?;
-        Ok(())
+        super::step(this, epoch, advance)
     }
 }
 
