@@ -3,8 +3,13 @@
 //! Python: full
 //!
 //! Arguments go to `python/tuning.py`, which drives the peers; this program trains for it and runs our strategies over its
-//! standard input and output (`--serve FOLDER`).
+//! standard input and output (`--serve FOLDER`). `--lab FOLDER REPEATS BUDGET TASK...` searches on tabulated runs instead,
+//! without peers: a laboratory for changes of the strategy.
 
+#[path = "tuning/lab.rs"]
+mod lab;
+#[path = "tuning/surface.rs"]
+mod surface;
 #[path = "tuning/task.rs"]
 mod task;
 
@@ -128,16 +133,18 @@ fn serve(folder: &Path) -> Result<()> {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    if let [serving, folder] = &arguments[..]
-        && serving == "--serve"
-    {
-        return match serve(Path::new(folder)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                eprintln!("{message}");
-                ExitCode::FAILURE
-            }
-        };
+    let done = match &arguments[..] {
+        [word, folder] if word == "--serve" => Some(serve(Path::new(folder))),
+        [word, folder, rest @ ..] if word == "--lab" => Some(lab::run(Path::new(folder), rest)),
+        _ => None,
+    };
+    match done {
+        Some(Ok(())) => return ExitCode::SUCCESS,
+        Some(Err(message)) => {
+            eprintln!("{message}");
+            return ExitCode::FAILURE;
+        }
+        None => {}
     }
     let (Ok(python), Ok(server)) = (std::env::var("LEHR_VENV_PYTHON"), std::env::current_exe()) else {
         eprintln!("start it with `cargo xtask bench tuning`, which provides the Python environment");

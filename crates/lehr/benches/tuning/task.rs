@@ -223,6 +223,19 @@ impl Truth {
         Ok(Self { best_rate: rates[best], rates, losses: smoothed, best, noise })
     }
 
+    /// The loss at a rate, between those of the grid on a line.
+    pub fn loss(&self, rate: f64) -> f64 {
+        let at =
+            ((rate / self.rates[0]).log2() * PER_OCTAVE as f64).clamp(0.0, (self.rates.len() - 1) as f64);
+        let (i, j) = (at.floor() as usize, at.ceil() as usize);
+        self.losses[i] + if i == j { 0.0 } else { (at - at.floor()) * (self.losses[j] - self.losses[i]) }
+    }
+
+    /// By how much the loss at a rate is above the lowest one.
+    pub fn regret(&self, rate: f64) -> f64 {
+        self.loss(rate) - self.losses.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
     /// The regret of a miss by so many octaves, on the side where it costs less.
     pub fn miss(&self, octaves: f64) -> f64 {
         let by = (octaves * PER_OCTAVE as f64) as usize;

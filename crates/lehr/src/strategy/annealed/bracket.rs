@@ -88,7 +88,15 @@ mod tests {
                 Look::At(x) => {
                     let loss = Seen::Loss((x - best).powi(2));
                     let seen = if x > cliff { Seen::Diverged } else { loss };
-                    points.push(Point { place: 0, trial: points.len(), x, tau: -5.0, horizon: 1, seen });
+                    points.push(Point {
+                        place: 0,
+                        trial: points.len(),
+                        x,
+                        tau: -5.0,
+                        horizon: 1,
+                        seed: 0,
+                        seen,
+                    });
                 }
                 Look::Wait => unreachable!(),
                 Look::Done => return points,
@@ -117,7 +125,7 @@ mod tests {
 
     #[test]
     fn runs_under_way_are_not_waited_for_while_there_is_something_to_try() {
-        let open = |x| Point { place: 0, trial: 0, x, tau: -5.0, horizon: 1, seen: Seen::Open };
+        let open = |x| Point { place: 0, trial: 0, x, tau: -5.0, horizon: 1, seed: 0, seen: Seen::Open };
         assert_eq!(look(&[], -13.0, 4.0, -4.5), Look::At(-4.5));
         let a = open(-4.5);
         assert_eq!(look(&[&a], -13.0, 4.0, -4.5), Look::At(-1.5));

@@ -2,13 +2,18 @@
 
 use lehr_search::Stream;
 
-use super::model::{DRAWS, Draw, Expected, Features, Model, log_likelihood};
+use super::model::{Draw, Expected, Features, Model, log_likelihood};
+use super::posterior::DRAWS;
 use super::question::{Point, Seen};
 
-/// Rates that are looked at for the answer, per place.
-const GRID: usize = 25;
+/// Rates that are looked at for the answer: at the only place, and at each of several.
+const GRID: (usize, usize) = (25, 13);
 /// Outcomes that are imagined for each possible run.
-const OUTCOMES: usize = 10;
+pub(super) const OUTCOMES: usize = 20;
+/// The first of them, with which it is seen whether a run is worth to be looked at with all.
+pub(super) const FIRST_OUTCOMES: usize = 5;
+/// Runs that are weighed together at most.
+pub(super) const TOGETHER: usize = 3;
 
 /// What could be answered, and what each draw expects of it at the target.
 pub(super) struct Answers {
@@ -33,6 +38,8 @@ pub(super) struct Option_ {
     pub horizon: u64,
     /// The trial, if it is one of the record.
     pub trial: Option<usize>,
+    /// Its seed.
+    pub seed: u64,
     /// Updates to be paid.
     pub cost: f64,
 }
@@ -41,6 +48,7 @@ impl Answers {
     /// The answers at these places, within `low..high`.
     pub fn new(model: &Model, features: &[Features], places: &[usize], low: f64, high: f64) -> Self {
         let mut at = Vec::new();
+        let grid = if places.len() > 1 { GRID.1 } else { GRID.0 };
         for &place in places {
             let mut bests: Vec<f64> =
                 model.draws.iter().map(|d| model.best(d, &features[place], 0.0).clamp(low, high)).collect();
@@ -48,9 +56,10 @@ impl Answers {
             let (a, b) = (bests[bests.len() / 50], bests[bests.len() - 1 - bests.len() / 50]);
             let spare = 0.1 * (b - a) + 0.1;
             let (a, b) = ((a - spare).max(low), (b + spare).min(high));
-            at.extend((0..GRID).map(|i| (place, a + (b - a) * i as f64 / (GRID - 1) as f64)));
+            at.extend((0..grid).map(|i| (place, a + (b - a) * i as f64 / (grid - 1) as f64)));
         }
-        let loss = |draw: &Draw, place: usize, x: f64| model.expect(draw, &features[place], x, 0.0).mean();
+        let loss =
+            |draw: &Draw, place: usize, x: f64| model.expect(draw, &features[place], x, 0.0, None).mean();
         let losses: Vec<Vec<f64>> =
             at.iter().map(|&(place, x)| model.draws.iter().map(|d| loss(d, place, x)).collect()).collect();
         let count = model.draws.len() as f64;
@@ -101,9 +110,8 @@ pub(super) struct Imagined {
 struct World {
     /// The draw that is taken for the truth.
     truth: usize,
-    /// Chances that decide a run's end in it.
-    chance: f64,
-    normal: f64,
+    /// What decides the ends of runs in it: whether they are wrecked, and their noise.
+    chances: [(f64, f64); TOGETHER],
     /// ln weights of the draws after the runs under way have ended; the truth does not vote for itself.
     before: Vec<f64>,
     /// The answer that would be given then.
@@ -126,30 +134,45 @@ impl Imagined {
             let mut before = vec![0.0; count];
             before[truth] = f64::NEG_INFINITY;
             for run in open {
-                let expected = expected(model, &features[run.place], run.x, run.tau);
+                let expected = expected(model, &features[run.place], run.x, run.tau, run.seed);
                 weigh(&mut before, &expected, truth, stream.uniform(), stream.normal());
             }
             let answer = answers.best_under(&before).0;
-            World { truth, chance: stream.uniform(), normal: stream.normal(), before, answer }
+            World {
+                truth,
+                chances: [(); TOGETHER].map(|()| (stream.uniform(), stream.normal())),
+                before,
+                answer,
+            }
         };
         Self { worlds: (0..OUTCOMES).map(world).collect() }
     }
 
-    /// By how much knowing the end of a run is expected to lower the loss of the answer.
-    pub fn value(&self, model: &Model, features: &[Features], answers: &Answers, run: &Option_) -> f64 {
-        let expected = expected(model, &features[run.place], run.x, run.tau);
+    /// By how much knowing the ends of runs is expected to lower the loss of the answer, from the first `worlds`.
+    pub fn value(
+        &self,
+        (model, features): (&Model, &[Features]),
+        answers: &Answers,
+        runs: &[Option_],
+        worlds: usize,
+    ) -> f64 {
+        let all: Vec<Vec<Expected>> =
+            runs.iter().map(|run| expected(model, &features[run.place], run.x, run.tau, run.seed)).collect();
         let gain = |world: &World| {
             let mut after = world.before.clone();
-            weigh(&mut after, &expected, world.truth, world.chance, world.normal);
+            for (expected, (chance, normal)) in all.iter().zip(&world.chances) {
+                weigh(&mut after, expected, world.truth, *chance, *normal);
+            }
             let (_, best, given) = answers.best_and(&after, world.answer);
             given - best
         };
-        self.worlds.iter().map(gain).sum::<f64>() / OUTCOMES as f64
+        let worlds = &self.worlds[..worlds.min(OUTCOMES)];
+        worlds.iter().map(gain).sum::<f64>() / worlds.len() as f64
     }
 }
 
-fn expected(model: &Model, features: &Features, x: f64, tau: f64) -> Vec<Expected> {
-    model.draws.iter().map(|draw| model.expect(draw, features, x, tau)).collect()
+fn expected(model: &Model, features: &Features, x: f64, tau: f64, seed: u64) -> Vec<Expected> {
+    model.draws.iter().map(|draw| model.expect(draw, features, x, tau, Some(seed))).collect()
 }
 
 /// Adds to ln weights what a run's end tells, which is as the truth has it.
@@ -162,6 +185,19 @@ fn weigh(weights: &mut [f64], expected: &[Expected], truth: usize, chance: f64, 
     for (weight, expected) in weights.iter_mut().zip(expected) {
         *weight += log_likelihood(seen, 0.0, 1.0, expected);
     }
+}
+
+/// Half widths of what runs that are weighed together span, in octaves.
+const SPANS: [f64; 3] = [0.8, 1.4, 2.2];
+
+/// Rates worth being run together at a horizon: the ends of a span around the middle of where the draws see the best one,
+/// and the middle itself. One run at a new horizon says little, since the level there is not known: the runs that would be
+/// compared have to be weighed together.
+pub(super) fn spans(model: &Model, features: &Features, tau: f64, low: f64, high: f64) -> Vec<[f64; 3]> {
+    let mut bests: Vec<f64> = model.draws.iter().map(|d| model.best(d, features, tau)).collect();
+    bests.sort_by(f64::total_cmp);
+    let middle = bests[bests.len() / 2];
+    SPANS.iter().map(|w| [middle, middle - w, middle + w].map(|x| x.clamp(low, high))).collect()
 }
 
 /// Rates worth a run at a horizon: spread over where the draws see the best one, and beside it.

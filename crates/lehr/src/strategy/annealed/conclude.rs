@@ -59,7 +59,8 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let bests: Vec<f64> =
         model.draws.iter().map(|d| model.best(d, features, 0.0).clamp(question.low, question.high)).collect();
     let rate = Estimate { value: x.exp2(), interval: Some(rate_range(question.low, question.high, bests)) };
-    let losses: Vec<f64> = model.draws.iter().map(|d| model.expect(d, features, x, 0.0).mean()).collect();
+    let losses: Vec<f64> =
+        model.draws.iter().map(|d| model.expect(d, features, x, 0.0, None).mean()).collect();
     let value = model.loss(losses.iter().sum::<f64>() / losses.len() as f64);
     let (a, b) = interval(losses);
     let (a, b) = (sign * model.loss(a), sign * model.loss(b));
@@ -170,7 +171,7 @@ fn safe(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Range {
         None => search.noise(),
     };
     let mean = |x: f64| {
-        model.draws.iter().map(|d| model.expect(d, features, x, 0.0).mean()).sum::<f64>()
+        model.draws.iter().map(|d| model.expect(d, features, x, 0.0, None).mean()).sum::<f64>()
             / model.draws.len() as f64
     };
     let limit = mean(x) + within;
@@ -198,15 +199,17 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Vec<St
     let features = &search.features[place];
     let mut doubts = Vec::new();
     let edge = |end: &str| {
-        format!("the best rate lies at the {end} end of the range: widen it before you rely on this")
+        format!(
+            "the best rate lies, or may lie, at the {end} end of the range: widen it before you rely on this"
+        )
     };
     let mut bests: Vec<f64> = model.draws.iter().map(|d| model.best(d, features, 0.0)).collect();
     bests.sort_by(f64::total_cmp);
-    let middle = bests[bests.len() / 2];
-    if middle >= question.high - 0.1 {
+    // One draw in four is enough to say so.
+    if bests[3 * bests.len() / 4] >= question.high - 0.1 {
         doubts.push(edge("upper"));
     }
-    if middle <= question.low + 0.1 {
+    if bests[bests.len() / 4] <= question.low + 0.1 {
         doubts.push(edge("lower"));
     }
     let longest = tried.iter().filter(|p| p.place == place).map(|p| p.tau).fold(f64::NEG_INFINITY, f64::max);
@@ -228,7 +231,7 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Vec<St
             "at the longest horizon that was run, rates on one side of the best one only were tried".into(),
         );
     }
-    let wreck = model.draws.iter().map(|d| model.expect(d, features, x, 0.0).wrecked).sum::<f64>()
+    let wreck = model.draws.iter().map(|d| model.expect(d, features, x, 0.0, None).wrecked).sum::<f64>()
         / model.draws.len() as f64;
     if wreck > 0.02 {
         doubts.push(format!("a run may diverge at this rate (probability {wreck:.2}): the cliff is near"));

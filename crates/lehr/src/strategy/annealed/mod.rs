@@ -3,18 +3,21 @@
 //! 1. *First look*: at the cheapest rung, steps of two to three octaves from the middle of the range (or from the user's
 //!    setting) until the best rate has a worse one on both sides.
 //! 2. *Model*: see [`model`]; all runs of all rungs and settings enter one posterior.
-//! 3. *Choice*: for every possible run (setting, rate, rung) the fall of the expected loss at the target is computed that
-//!    knowing its end would bring (knowledge gradient), divided by what it costs. Where the program can resume, a run that
-//!    continues what another one has trained costs the rest alone.
-//! 4. *Stop*: when the expected regret of the best answer is below the tolerance, or half the noise of one run.
+//! 3. *Choice*: for every possible run (setting, rate, rung, seed), and for threes of paired runs around the best rate, the
+//!    fall of the expected loss at the target is computed that knowing the ends would bring (knowledge gradient), divided by
+//!    what they cost. Where the program can resume, a run that continues what another one has trained costs the rest alone.
+//! 4. *Stop*: when the expected regret of the best answer is below the tolerance, or a quarter of the noise of one run, or
+//!    what a third of an octave costs.
 
 mod bracket;
 mod choose;
 mod conclude;
 mod lean;
 mod model;
+mod posterior;
 mod question;
 mod rungs;
+mod seeds;
 
 use lehr_search::pruner::Reason;
 use lehr_search::{Direction, Stream, Verdict};
@@ -30,12 +33,18 @@ use question::{Question, Seen};
 #[derive(Clone, Debug, Default)]
 pub struct Annealed {}
 
-/// Stops when the expected regret is below this share of the noise of one run, where no tolerance is given.
-const NOISE_SHARE: f64 = 0.5;
+/// Where no tolerance is given, it stops when the expected regret is below this share of the noise of one run (of its lower
+/// end, as long as the noise is hardly known), or of what an octave costs: a third of an octave is a tenth of that.
+const NOISE_SHARE: f64 = 0.25;
+const BEND_SHARE: f64 = 0.1;
 /// What starting a run costs, as a share of the target horizon.
 const START_COST: f64 = 0.004;
+/// Rates that differ by less, in octaves, count as the same.
+const SAME_RATE: f64 = 0.12;
 /// Places whose runs are weighed against each other.
 const MOST_PLACES: usize = 8;
+/// Possible runs that are looked at closely.
+const MOST_OPTIONS: usize = 40;
 /// New places that are drawn when the other parameters cannot be listed.
 const DRAWN_PLACES: usize = 256;
 
@@ -137,7 +146,14 @@ fn first_look(question: &mut Question<'_>, record: &Record) -> Result<Option<Nex
                 _ => question.params(place, x),
             };
             let reason = "first look: a wide step at the cheapest horizon".to_owned();
-            Ok(Some(Next::Run(plan(goal, record, Trial::New(params), horizon, reason)?)))
+            Ok(Some(Next::Run(plan(
+                goal,
+                record,
+                Trial::New(params),
+                horizon,
+                seeds::first(goal, horizon),
+                reason,
+            )?)))
         }
         Look::Wait if record.is_busy() => Ok(Some(Next::Wait)),
         Look::Wait | Look::Done => Ok(None),
@@ -167,13 +183,13 @@ fn hopeless(goal: &Goal, record: &Record) -> Next {
     Next::Stop { reason }
 }
 
-/// The plan of a run. Every run has a seed of its own, so that the noise of the runs is independent; a run that continues
-/// another one has that one's.
+/// The plan of a run. A run that continues another one has that one's seed.
 fn plan(
     goal: &Goal,
     record: &Record,
     trial: Trial,
     horizon: u64,
+    seed: u64,
     reason: String,
 ) -> Result<RunPlan, StrategyError> {
     let (params, branch) = match &trial {
@@ -182,8 +198,7 @@ fn plan(
         }
         Trial::New(params) => (params.clone(), None),
     };
-    let fresh = goal.seed.wrapping_add(record.runs.len() as u64);
-    let seed = branch.map_or(fresh, |branch| record.runs[branch.run].seed);
+    let seed = branch.map_or(seed, |branch| record.runs[branch.run].seed);
     let checkpoints = rungs::checkpoints(goal, &params, horizon)?;
     Ok(RunPlan { trial, horizon, branch, checkpoints, seed, reason })
 }
@@ -211,15 +226,18 @@ impl<'a> Search<'a> {
     fn tolerance(&self) -> f64 {
         match self.question.goal.tolerance {
             Some(tolerance) => tolerance / self.model.scale,
-            None => NOISE_SHARE * self.noise(),
+            None => {
+                let draws = &self.model.draws;
+                let noise = quantile(draws.iter().map(|d| self.model.noise(d, 0.0)).collect(), 0.1);
+                let bend = quantile(draws.iter().map(|d| self.model.bend(d)).collect(), 0.5);
+                (NOISE_SHARE * noise).max(BEND_SHARE * bend)
+            }
         }
     }
 
     /// The noise of one run at the target: the median of the posterior.
     fn noise(&self) -> f64 {
-        let mut noise: Vec<f64> = self.model.draws.iter().map(|d| self.model.noise(d, 0.0)).collect();
-        noise.sort_by(f64::total_cmp);
-        noise[noise.len() / 2]
+        quantile(self.model.draws.iter().map(|d| self.model.noise(d, 0.0)).collect(), 0.5)
     }
 
     fn next(&self, record: &Record) -> Result<Next, StrategyError> {
@@ -228,18 +246,24 @@ impl<'a> Search<'a> {
             return Ok(Next::Stop { reason });
         }
         let mut stream = Stream::for_trial(goal.seed ^ 0x5eed, record.runs.len() as u64);
-        let mut best: Option<(f64, Option_)> = None;
         let under_way: Vec<_> =
             self.question.points.iter().filter(|p| p.seen == Seen::Open).copied().collect();
         let imagined = Imagined::new(&self.model, &self.features, &self.answers, &under_way, &mut stream);
-        for option in self.options(record)? {
-            let value = imagined.value(&self.model, &self.features, &self.answers, &option);
-            let paid = option.cost + START_COST * goal.target.steps as f64;
-            let gain = value / paid;
-            if best.as_ref().is_none_or(|(most, _)| gain > *most) {
-                best = Some((gain, option));
-            }
-        }
+        let start = START_COST * goal.target.steps as f64;
+        let gain = |runs: &[Option_], worlds: usize| {
+            let value = imagined.value((&self.model, &self.features), &self.answers, runs, worlds);
+            value / runs.iter().map(|run| run.cost + start).sum::<f64>()
+        };
+        let options = self.options(record)?;
+        let mut order: Vec<(f64, usize)> =
+            options.iter().enumerate().map(|(i, runs)| (gain(runs, choose::FIRST_OUTCOMES), i)).collect();
+        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let best = order
+            .iter()
+            .take(MOST_OPTIONS)
+            .map(|&(_, i)| (gain(&options[i], choose::OUTCOMES), i))
+            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
+            .and_then(|(gain, i)| Some((gain, *options[i].first()?)));
         let Some((gain, option)) = best else {
             return Ok(Next::Stop { reason: "nothing is left to try within the budget".into() });
         };
@@ -249,9 +273,9 @@ impl<'a> Search<'a> {
         };
         let reason = format!(
             "the expected loss at the target falls most per update, by {:.1e}",
-            gain * (option.cost + START_COST * goal.target.steps as f64) * self.model.scale
+            gain * (option.cost + start) * self.model.scale
         );
-        Ok(Next::Run(plan(goal, record, trial, option.horizon, reason)?))
+        Ok(Next::Run(plan(goal, record, trial, option.horizon, option.seed, reason)?))
     }
 
     /// Why the search is over, if it is.
@@ -262,50 +286,92 @@ impl<'a> Search<'a> {
         }
         let against = match self.question.goal.tolerance {
             Some(tolerance) => format!("the tolerance of {tolerance}"),
-            None => format!("half the noise of one run, {:.1e}", tolerance * self.model.scale),
+            None => format!(
+                "what a third of an octave costs or a quarter of the noise of one run, {:.1e}",
+                tolerance * self.model.scale
+            ),
         };
         Some(format!("the expected regret is {:.1e}, below {against}", regret * self.model.scale))
     }
 
-    /// The runs that could be made next.
-    fn options(&self, record: &Record) -> Result<Vec<Option_>, StrategyError> {
-        let question = &self.question;
-        let goal = question.goal;
+    /// What could be made next: single runs, and runs that are weighed together, of which the first is made.
+    fn options(&self, record: &Record) -> Result<Vec<Vec<Option_>>, StrategyError> {
+        let (question, model) = (&self.question, &self.model);
+        let (low, high) = (question.low, question.high);
         let mut options = Vec::new();
-        let mut add =
-            |place: usize, x: f64, horizon: u64, trial: Option<usize>| -> Result<(), StrategyError> {
-                let mut cost = horizon;
-                if let Some(trial) = trial {
-                    let branch = rungs::branch(goal, record, trial, horizon)?;
-                    cost -= branch.map_or(0, |branch| branch.step);
-                }
-                if limit(goal, record, cost, trial.is_none()).is_none() {
-                    let tau = (horizon as f64 / goal.target.steps as f64).log2();
-                    options.push(Option_ { place, x, tau, horizon, trial, cost: cost as f64 });
-                }
-                Ok(())
-            };
         for &place in &self.open {
             for &horizon in &question.places[place].shape.rungs {
-                let tau = (horizon as f64 / goal.target.steps as f64).log2();
-                let rates =
-                    choose::rates(&self.model, &self.features[place], tau, question.low, question.high);
-                let (first, last) = (rates[0], rates[rates.len() - 1]);
-                for x in rates {
-                    add(place, x, horizon, None)?;
+                let tau = (horizon as f64 / question.goal.target.steps as f64).log2();
+                let singles = choose::rates(model, &self.features[place], tau, low, high);
+                let mut sets: Vec<Vec<f64>> = singles.into_iter().map(|x| vec![x]).collect();
+                for [middle, below, above] in choose::spans(model, &self.features[place], tau, low, high) {
+                    sets.push(vec![middle, below, above]);
+                    sets.push(vec![below, above]);
                 }
-                let mut tried: Vec<usize> = Vec::new();
-                for point in question.points.iter().filter(|p| p.place == place) {
-                    let useful = point.x >= first && point.x <= last && point.seen != Seen::Diverged;
-                    if useful && !tried.contains(&point.trial) {
-                        tried.push(point.trial);
-                        add(place, point.x, horizon, Some(point.trial))?;
+                for set in sets {
+                    let set = self.with_tried(place, &set);
+                    for seed in seeds::offered(question, horizon) {
+                        let mut runs = Vec::new();
+                        for &one in &set {
+                            runs.extend(self.option(record, place, one, horizon, seed)?);
+                        }
+                        options.extend(Some(runs).filter(|runs| !runs.is_empty()));
                     }
                 }
             }
         }
         Ok(options)
     }
+
+    /// Rates, moved to those of trials of the place that are as good as the same, so that trials are continued.
+    fn with_tried(&self, place: usize, rates: &[f64]) -> Vec<(f64, Option<usize>)> {
+        let mut found: Vec<(f64, Option<usize>)> = Vec::new();
+        for &x in rates {
+            let tried = self.question.points.iter().filter(|p| p.place == place && p.seen != Seen::Diverged);
+            let near = tried.min_by(|a, b| (a.x - x).abs().total_cmp(&(b.x - x).abs()));
+            let one = match near.filter(|p| (p.x - x).abs() < SAME_RATE) {
+                Some(point) => (point.x, Some(point.trial)),
+                None => (x, None),
+            };
+            if !found.contains(&one) {
+                found.push(one);
+            }
+        }
+        found
+    }
+
+    /// A run that could be made, if the limits allow it and it has not been made.
+    fn option(
+        &self,
+        record: &Record,
+        place: usize,
+        (x, trial): (f64, Option<usize>),
+        horizon: u64,
+        seed: u64,
+    ) -> Result<Option<Option_>, StrategyError> {
+        let goal = self.question.goal;
+        let (mut cost, mut seed) = (horizon, seed);
+        if let Some(trial) = trial
+            && let Some(branch) = rungs::branch(goal, record, trial, horizon)?
+        {
+            cost -= branch.step;
+            seed = record.runs[branch.run].seed;
+        }
+        let same = |p: &question::Point| {
+            let now = p.seed == seed || p.seen == Seen::Open;
+            p.place == place && p.horizon == horizon && now && (p.x - x).abs() < SAME_RATE
+        };
+        if self.question.points.iter().any(same) || limit(goal, record, cost, trial.is_none()).is_some() {
+            return Ok(None);
+        }
+        let tau = (horizon as f64 / goal.target.steps as f64).log2();
+        Ok(Some(Option_ { place, x, tau, horizon, trial, seed, cost: cost as f64 }))
+    }
+}
+
+fn quantile(mut of: Vec<f64>, share: f64) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of[((of.len() - 1) as f64 * share) as usize]
 }
 
 /// Adds places that could be tried: all, where they can be listed, else some drawn at random.
@@ -346,7 +412,7 @@ fn best_places(question: &Question<'_>, model: &Model, features: &[Features], kn
     for draw in &model.draws {
         let loss = |place: usize| {
             let x = model.best(draw, &features[place], 0.0).clamp(question.low, question.high);
-            model.expect(draw, &features[place], x, 0.0).mean()
+            model.expect(draw, &features[place], x, 0.0, None).mean()
         };
         let losses: Vec<f64> = (0..question.places.len()).map(loss).collect();
         if let Some(best) = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])) {

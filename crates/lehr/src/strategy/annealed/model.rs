@@ -1,74 +1,75 @@
-//! What the loss is believed to depend on: a posterior over a few readable numbers, by a small Markov chain.
+//! What the loss is believed to depend on: a posterior over a few readable numbers.
 //!
-//! With x = log₂ rate and τ = log₂ of horizon over target,
+//! With x = log₂ rate, τ = log₂ of horizon over target, u = τ − anchor, and g the runs of one rung with one seed,
 //!
 //! ```text
-//! loss = level(τ) + bend(τ)·ψ(x − best(τ)) + noise          ψ(d) = d² below the best rate, r·d² above it
-//! best(τ)  = m − a·u + c·u²      (u = τ − anchor; a has the prior ½ of the theory, c lets the drift curve)
-//! level(τ) = l + g·(2^{−βu} − 1)/(β ln 2)                    bend(τ) = K·2^{−κu}
+//! loss     = level(τ) + z_g + bend(τ)·[ψ(x − best(τ) − δ_g) + noise]     ψ(d) = d² below the best rate, r(τ)·d² above it
+//! best(τ)  = b + ∫ a from τ to the anchor     a = ā + w_j in octave j of the horizon
+//! level(τ) = l + g·(2^{−βu} − 1)/(β ln 2)     bend(τ) = K·2^{−κu}         r(τ) = r·2^{−0.2τ}
 //! ```
 //!
-//! plus, for every rung, a deviation of level and best rate from these laws, and, for every other parameter, weights that move
-//! level and best rate. Far from the best rate the parabola is not believed to the letter: the error that it is allowed
-//! grows with the distance. Above a cliff that is learnt with the rest a run is wrecked, and diverges or ends anywhere
-//! above the level: divergence says where the cliff is, and nothing else is made up for it.
+//! The horizon exponent a has the theory's ½ for prior and may wander from octave to octave (w is an autoregression). What
+//! the runs of one rung with one seed share, a level (z) and a shift of the best rate (δ), drops out of their comparison:
+//! such runs are paired. z is not drawn with the rest: given the rest it is normal, and learnt run by run. Noise and what is
+//! shared are of the order of the bend at every horizon. Other parameters bring weights that move level and best rate. Far
+//! from the best rate the parabola is not believed to the letter: the error that it is allowed grows with the distance.
+//! Above a cliff that is learnt with the rest a run is wrecked, and diverges or ends anywhere above the level: divergence
+//! says where the cliff is, and nothing else is made up for it.
 
 use lehr_search::Stream;
 
+use super::posterior;
 use super::question::{Point, Question, Seen};
 
-/// Rungs that have deviations of their own: one per octave below the target.
-const RUNGS: usize = 7;
+/// Rungs that may share a level and a shift: one per octave below the target.
+pub(super) const RUNGS: usize = 7;
 
-// Places in the vector of parameters.
+// Places in the vector of coordinates.
 const BEST: usize = 0;
-const DRIFT: usize = 1;
-const CURVE: usize = 2;
-const LEVEL: usize = 3;
-const GAIN: usize = 4;
-const POWER: usize = 5;
-const BEND: usize = 6;
-const BEND_POWER: usize = 7;
-const SKEW: usize = 8;
-const NOISE: usize = 9;
-const NOISE_POWER: usize = 10;
-const CLIFF: usize = 11;
-const SPREAD: usize = 12;
-const RUNG_LEVEL: usize = 13;
-const RUNG_BEST: usize = RUNG_LEVEL + RUNGS;
-const WEIGHTS: usize = RUNG_BEST + RUNGS;
+const SLOPE: usize = 1;
+const LEVEL: usize = 2;
+const GAIN: usize = 3;
+const POWER: usize = 4;
+const BEND: usize = 5;
+const BEND_POWER: usize = 6;
+const SKEW: usize = 7;
+const NOISE: usize = 8;
+const COMMON: usize = 9;
+const CLIFF: usize = 10;
+const SPREAD: usize = 11;
+const WANDER: usize = 12;
+const GROUPS: usize = WANDER + RUNGS;
 
-/// Mean and standard deviation of each shared parameter before any data; losses in units of [`Model::scale`].
-const PRIOR: [(f64, f64); RUNG_LEVEL] = [
-    (0.0, 2.0),  // best: around the best run of the first look
-    (0.5, 0.25), // drift: ½ in theory
-    (0.0, 0.06), // its curvature, per octave²
-    (0.0, 3.0),  // level
-    (-2.5, 1.5), // ln of the gain per octave of horizon
-    (0.5, 0.35), // power of the gain
-    (-3.5, 1.5), // ln of the bend
-    (0.5, 0.3),  // its power
-    (-0.5, 0.7), // ln of the bend above over the bend below the best rate
-    (-5.0, 1.5), // ln of the noise
-    (0.5, 0.3),  // its power
-    (1.4, 0.5),  // ln of the octaves from the best rate to the cliff
-    (-3.0, 1.0), // ln of the spread of levels between other parameters
+/// Mean and standard deviation of each shared coordinate before any data; losses in units of [`Model::scale`]. They are wide
+/// enough for the tasks of `cargo xtask bench tuning`, whose spread they follow.
+const PRIOR: [(f64, f64); WANDER] = [
+    (0.0, 2.0),   // best: around the best run of the fullest rung
+    (0.53, 0.1),  // mean exponent of the horizon
+    (0.0, 1.5),   // level
+    (-2.0, 1.5),  // ln of the gain per octave of horizon
+    (0.8, 0.3),   // power of the gain
+    (-2.7, 1.2),  // ln of the bend
+    (0.75, 0.25), // its power
+    (-0.4, 0.5),  // ln of the bend above over the bend below the best rate, at the target
+    (-1.3, 1.0),  // ln of the noise between paired runs, over the bend
+    (0.0, 0.7),   // ln of the noise that paired runs share, over the bend
+    (1.6, 0.5),   // ln of the octaves from the best rate to the cliff
+    (-3.0, 1.0),  // ln of the spread of levels between other parameters
 ];
-/// Standard deviation of a rung's level from the law, in units of the gain; and of its best rate, in octaves.
-const RUNG_SPREAD: (f64, f64) = (0.15, 0.15);
+/// Standard deviation of the exponent in one octave around its mean, and its correlation from octave to octave.
+const WANDERS: (f64, f64) = (0.3, 0.4);
+/// Standard deviation of a seed's best rate at one rung, in octaves.
+const SEED_SHIFT: f64 = 0.35;
+/// Standard deviation of a rung's level from the law, in bends.
+const LAW_SPREAD: f64 = 2.0;
+/// By how much the bend above the best rate grows against the one below per octave of shorter horizon, in octaves.
+const SKEW_POWER: f64 = 0.2;
 /// Standard deviation of the best rate per unit of another parameter, in octaves.
 const SHIFT_SPREAD: f64 = 0.8;
 /// The width of the cliff, in octaves.
 const CLIFF_WIDTH: f64 = 0.35;
 /// How far above the level a wrecked run ends, in units of the scale.
 const WRECK: f64 = 3.0;
-
-/// Sweeps of each chain before one is chosen, of the chosen one before its draws count, and from one draw to the next.
-const TRIAL_SWEEPS: usize = 60;
-const WARM_UP: usize = 250;
-const THINNING: usize = 6;
-/// Draws that are kept.
-pub(super) const DRAWS: usize = 180;
 
 /// What a run is expected to give under one draw.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +109,8 @@ pub(super) struct Model {
     pub zero: f64,
     pub scale: f64,
     pub draws: Vec<Draw>,
+    /// Rung and seed of the runs that are paired; the first [`RUNGS`] stand for a seed that a rung has not had.
+    groups: Vec<(usize, u64)>,
     anchor: f64,
     levels: usize,
 }
@@ -118,7 +121,8 @@ impl Features {
     }
 }
 
-fn rung(tau: f64) -> usize {
+/// The rung of a horizon, by its log₂ over the target: the octave that it is nearest to.
+pub(super) fn rung(tau: f64) -> usize {
     ((-tau).round().max(0.0) as usize).min(RUNGS - 1)
 }
 
@@ -132,29 +136,110 @@ fn gain(power: f64, u: f64) -> f64 {
     if rate.abs() < 1e-6 { -u } else { (-rate * u).clamp(-50.0, 50.0).exp_m1() / rate }
 }
 
-/// The loss under parameters `v` for a place whose level and best rate are moved by `lift` and `shift`.
-fn expect(v: &[f64], anchor: f64, lift: f64, shift: f64, x: f64, tau: f64) -> Expected {
-    let u = tau - anchor;
-    let k = rung(tau);
-    let slope = v[GAIN].exp();
-    let best = v[BEST] - v[DRIFT] * u + v[CURVE] * u * u + RUNG_SPREAD.1 * v[RUNG_BEST + k] + shift;
-    let level = v[LEVEL] + slope * (gain(v[POWER], u) + RUNG_SPREAD.0 * v[RUNG_LEVEL + k]) + lift;
-    let bend = (v[BEND] - v[BEND_POWER] * std::f64::consts::LN_2 * u).exp();
-    let d = x - best;
-    let skew = if d > 0.0 { v[SKEW].exp() } else { 1.0 };
-    let rise = bend * skew * d * d;
-    let run = (v[NOISE] - v[NOISE_POWER] * std::f64::consts::LN_2 * u).exp();
-    let doubt = (0.12 * d.abs().powf(1.3)).min(3.0) * rise;
-    // The cliff hardly moves with the horizon.
-    let cliff = v[BEST] + v[CLIFF].exp() + shift - 0.15 * u;
-    let wrecked = 1.0 / (1.0 + (-1.7 * (x - cliff) / CLIFF_WIDTH).exp());
-    Expected { loss: level + rise, noise: run.hypot(doubt), wrecked, level }
+/// By how many octaves the best rate at τ lies above the one at the target.
+fn drift(v: &[f64], tau: f64) -> f64 {
+    let (sd, kept) = WANDERS;
+    let fresh = (1.0 - kept * kept).sqrt();
+    let (mut wander, mut sum) = (sd * v[WANDER], 0.0);
+    for j in 0..RUNGS {
+        if j > 0 {
+            wander = kept * wander + fresh * sd * v[WANDER + j];
+        }
+        let share = -tau - j as f64;
+        if share <= 0.0 {
+            break;
+        }
+        let octaves = if j + 1 < RUNGS { share.min(1.0) } else { share };
+        sum += octaves * (v[SLOPE] + wander);
+    }
+    sum
+}
+
+/// What coordinates say of one horizon.
+#[derive(Clone, Copy, Debug)]
+struct Laid {
+    best: f64,
+    level: f64,
+    bend: f64,
+    skew: f64,
+    noise: f64,
+    common: f64,
+    cliff: f64,
+}
+
+impl Laid {
+    fn at(v: &[f64], anchor: f64, tau: f64) -> Self {
+        let u = tau - anchor;
+        let bend = (v[BEND] - v[BEND_POWER] * std::f64::consts::LN_2 * u).exp();
+        Self {
+            best: v[BEST] + drift(v, tau) - drift(v, anchor),
+            level: v[LEVEL] + v[GAIN].exp() * gain(v[POWER], u),
+            bend,
+            skew: (v[SKEW] - SKEW_POWER * std::f64::consts::LN_2 * tau).exp(),
+            noise: bend * v[NOISE].exp(),
+            common: bend * v[COMMON].exp().hypot(LAW_SPREAD),
+            // The cliff hardly moves with the horizon.
+            cliff: v[BEST] + v[CLIFF].exp() - 0.15 * u,
+        }
+    }
+
+    /// The loss for a place whose level and best rate are moved by `lift` and `shift`, in a group.
+    fn expect(&self, v: &[f64], (lift, shift): (f64, f64), group: Option<(usize, f64)>, x: f64) -> Expected {
+        let (raise, aside) = match group {
+            Some((g, z)) => (self.common * z, SEED_SHIFT * v[GROUPS + 2 * g + 1]),
+            None => (0.0, 0.0),
+        };
+        let level = self.level + lift + raise;
+        let d = x - self.best - shift - aside;
+        let rise = self.bend * if d > 0.0 { self.skew } else { 1.0 } * d * d;
+        let doubt = (0.12 * d.abs() * d.abs().sqrt()).min(3.0) * rise;
+        let far = (x - self.cliff - shift) / CLIFF_WIDTH;
+        let wrecked = if far < -12.0 { 0.0 } else { 1.0 / (1.0 + (-1.7 * far).exp()) };
+        Expected { loss: level + rise, noise: self.noise.hypot(doubt), wrecked, level }
+    }
 }
 
 /// ln density of Student's t with 5 degrees of freedom, up to a constant.
-fn log_t(error: f64, spread: f64) -> f64 {
-    let z = error / spread;
+fn log_t(z: f64, spread: f64) -> f64 {
     -3.0 * (z * z / 5.0).ln_1p() - spread.ln()
+}
+
+/// The level of a group, learnt run by run: it is normal as long as the rest is given.
+#[derive(Clone, Copy, Debug, Default)]
+struct Offset {
+    /// Its standard deviation before any run; 0 for a group without one.
+    unit: f64,
+    mean: f64,
+    var: f64,
+}
+
+impl Offset {
+    /// ln likelihood of what was seen, given the runs before; and what it tells of the level. Runs far out tell little.
+    fn learn(&mut self, seen: Seen, zero: f64, scale: f64, expected: &Expected) -> f64 {
+        let Seen::Loss(loss) = seen else { return log_likelihood(seen, zero, scale, expected) };
+        let error = (loss - zero) / scale - expected.loss - self.mean;
+        let var = expected.noise * expected.noise + self.var;
+        let z = error / var.sqrt();
+        let plain = log_t(z, var.sqrt());
+        let (sum, mut share) = mixed(plain, error + expected.loss - expected.level, expected.wrecked);
+        share *= (6.0 / (5.0 + z * z)).min(1.0);
+        let learnt = share * self.var / var;
+        self.mean += learnt * error;
+        self.var *= 1.0 - learnt;
+        sum
+    }
+}
+
+/// ln density of a loss that is `above` the level, of a run that may be wrecked; and the share of it that is not.
+fn mixed(plain: f64, above: f64, wrecked: f64) -> (f64, f64) {
+    if wrecked < 1e-4 && plain > -15.0 {
+        return (plain, 1.0);
+    }
+    let above = above.max(0.0) / WRECK;
+    let wreck = wrecked * above * (-above).exp() / WRECK;
+    let sound = (1.0 - wrecked) * plain.exp();
+    let sum = (sound + wreck).max(1e-300);
+    (sum.ln(), sound / sum)
 }
 
 /// ln likelihood of what was seen.
@@ -164,92 +249,8 @@ pub(super) fn log_likelihood(seen: Seen, zero: f64, scale: f64, expected: &Expec
         Seen::Open => 0.0,
         Seen::Loss(loss) => {
             let y = (loss - zero) / scale;
-            let plain = (1.0 - expected.wrecked) * log_t(y - expected.loss, expected.noise).exp();
-            let above = (y - expected.level).max(0.0);
-            let wreck = expected.wrecked * above / WRECK * (-above / WRECK).exp() / WRECK;
-            (plain + wreck).max(1e-300).ln()
-        }
-    }
-}
-
-/// What a chain walks on.
-struct Belief<'a> {
-    model: &'a Model,
-    points: &'a [Point],
-    features: &'a [Features],
-    prior: &'a [(f64, f64)],
-    /// Parameters that no point depends on.
-    unseen: &'a [bool],
-}
-
-impl Belief<'_> {
-    fn log_posterior(&self, v: &[f64]) -> f64 {
-        let before: f64 =
-            v.iter().zip(self.prior).map(|(v, (mean, sd))| -0.5 * ((v - mean) / sd).powi(2)).sum();
-        let moves: Vec<(f64, f64)> = self.features.iter().map(|f| self.model.moves(v, f)).collect();
-        let of = |p: &Point| {
-            let (lift, shift) = moves[p.place];
-            let expected = expect(v, self.model.anchor, lift, shift, p.x, p.tau);
-            log_likelihood(p.seen, self.model.zero, self.model.scale, &expected)
-        };
-        before + self.points.iter().map(of).sum::<f64>()
-    }
-}
-
-/// Which parameters no point depends on: the deviations of rungs without a run, weights of choices that were not tried.
-fn unseen(points: &[Point], features: &[Features], levels: usize, shifts: usize) -> Vec<bool> {
-    let mut unseen = vec![false; WEIGHTS + levels + shifts];
-    for k in 0..RUNGS {
-        let empty = !points.iter().any(|p| rung(p.tau) == k);
-        unseen[RUNG_LEVEL + k] = empty;
-        unseen[RUNG_BEST + k] = empty;
-    }
-    unseen[SPREAD] = levels == 0;
-    for i in 0..levels {
-        unseen[WEIGHTS + i] = points.iter().all(|p| features[p.place].level[i] == 0.0);
-    }
-    for i in 0..shifts {
-        unseen[WEIGHTS + levels + i] = points.iter().all(|p| features[p.place].shift[i] == 0.0);
-    }
-    unseen
-}
-
-/// Metropolis, one parameter at a time, with steps that adapt during the warm-up.
-struct Chain {
-    v: Vec<f64>,
-    now: f64,
-    /// Sum of ln densities on the way.
-    mean: f64,
-    steps: Vec<f64>,
-}
-
-impl Chain {
-    fn new(belief: &Belief<'_>, v: Vec<f64>) -> Self {
-        let now = belief.log_posterior(&v);
-        Self { v, now, mean: 0.0, steps: belief.prior.iter().map(|p| 0.5 * p.1).collect() }
-    }
-
-    fn sweep(&mut self, belief: &Belief<'_>, stream: &mut Stream, adapt: bool) {
-        for i in 0..self.v.len() {
-            let old = self.v[i];
-            let (mean, sd) = belief.prior[i];
-            if belief.unseen[i] {
-                // No point speaks: a draw from the prior.
-                self.v[i] = mean + sd * stream.normal();
-                self.now -= 0.5 * (((self.v[i] - mean) / sd).powi(2) - ((old - mean) / sd).powi(2));
-                continue;
-            }
-            self.v[i] += self.steps[i] * stream.normal();
-            let new = belief.log_posterior(&self.v);
-            let accept = new >= self.now || stream.uniform() < (new - self.now).exp();
-            if accept {
-                self.now = new;
-            } else {
-                self.v[i] = old;
-            }
-            if adapt {
-                self.steps[i] = (self.steps[i] * if accept { 1.12 } else { 0.92 }).clamp(1e-4 * sd, 3.0 * sd);
-            }
+            let plain = log_t((y - expected.loss) / expected.noise, expected.noise);
+            mixed(plain, y - expected.level, expected.wrecked).0
         }
     }
 }
@@ -258,35 +259,94 @@ impl Model {
     /// The posterior of the question's points; `None` where no run was complete.
     pub fn fit(question: &Question<'_>, features: &[Features], seed: u64) -> Option<Self> {
         let (zero, scale) = units(&question.points)?;
-        let anchor = anchor(&question.points);
+        let points: Vec<Point> = question.points.iter().filter(|p| p.seen != Seen::Open).copied().collect();
         let levels = features.first().map_or(0, |f| f.level.len());
         let shifts = features.first().map_or(0, |f| f.shift.len());
-        let mut model = Self { zero, scale, draws: Vec::new(), anchor, levels };
-        let points: Vec<Point> = question.points.iter().filter(|p| p.seen != Seen::Open).copied().collect();
-        let mut prior: Vec<(f64, f64)> = PRIOR.to_vec();
-        prior[BEST] = model.near(&points);
-        prior.resize(WEIGHTS + levels + shifts, (0.0, 1.0));
-        let mut stream = Stream::for_trial(seed, question.points.len() as u64);
-        let unseen = unseen(&points, features, levels, shifts);
-        let belief = Belief { model: &model, points: &points, features, prior: &prior, unseen: &unseen };
-        let starts = model.begin(&points, &prior).into_iter().map(|start| Chain::new(&belief, start));
-        let mut chains: Vec<Chain> = starts.collect();
-        for chain in &mut chains {
-            (0..TRIAL_SWEEPS).for_each(|_| chain.sweep(&belief, &mut stream, true));
-            for _ in 0..TRIAL_SWEEPS {
-                chain.sweep(&belief, &mut stream, true);
-                chain.mean += chain.now;
+        let mut groups: Vec<(usize, u64)> = (0..RUNGS).map(|k| (k, 0)).collect();
+        for p in &points {
+            let own = (rung(p.tau), p.seed);
+            if !groups[RUNGS..].contains(&own) {
+                groups.push(own);
             }
         }
-        let mut chain = chains.into_iter().max_by(|a, b| a.mean.total_cmp(&b.mean))?;
-        (0..WARM_UP).for_each(|_| chain.sweep(&belief, &mut stream, true));
-        let mut draws = Vec::with_capacity(DRAWS);
-        for _ in 0..DRAWS {
-            (0..THINNING).for_each(|_| chain.sweep(&belief, &mut stream, false));
-            draws.push(Draw(chain.v.clone()));
+        let mut model = Self { zero, scale, draws: Vec::new(), groups, anchor: anchor(&points), levels };
+        let prior = model.prior(&points, levels + shifts);
+        let free = model.free(&points, features, shifts);
+        let mut taus: Vec<f64> = points.iter().map(|p| p.tau).collect();
+        taus.sort_by(f64::total_cmp);
+        taus.dedup();
+        let of_points: Vec<(Point, usize, usize)> = points
+            .iter()
+            .map(|p| (*p, taus.iter().position(|t| *t == p.tau).unwrap_or(0), model.group(p.tau, p.seed)))
+            .collect();
+        let mut used: Vec<usize> = points.iter().map(|p| p.place).collect();
+        used.sort_unstable();
+        used.dedup();
+        let moves = std::cell::RefCell::new(vec![(0.0, 0.0); features.len()]);
+        let offsets = std::cell::RefCell::new(vec![Offset::default(); model.groups.len()]);
+        let likelihood = |v: &[f64]| -> f64 {
+            let laid: Vec<Laid> = taus.iter().map(|tau| Laid::at(v, model.anchor, *tau)).collect();
+            let (mut moves, mut offsets) = (moves.borrow_mut(), offsets.borrow_mut());
+            used.iter().for_each(|&place| moves[place] = model.moves(v, &features[place]));
+            offsets.iter_mut().for_each(|offset| offset.unit = 0.0);
+            let mut sum = 0.0;
+            for (p, at, group) in &of_points {
+                let expected = laid[*at].expect(v, moves[p.place], Some((*group, 0.0)), p.x);
+                let offset = &mut offsets[*group];
+                if offset.unit == 0.0 {
+                    *offset = Offset { unit: laid[*at].common, mean: 0.0, var: laid[*at].common.powi(2) };
+                }
+                sum += offset.learn(p.seen, zero, scale, &expected);
+            }
+            sum
+        };
+        let mut stream = Stream::for_trial(seed, question.points.len() as u64);
+        let mut draws = posterior::draw(&prior, &free, &likelihood, &mut stream);
+        for v in &mut draws {
+            likelihood(v);
+            for (g, offset) in offsets.borrow().iter().enumerate().filter(|(_, offset)| offset.unit > 0.0) {
+                v[GROUPS + 2 * g] = (offset.mean + offset.var.sqrt() * stream.normal()) / offset.unit;
+            }
         }
-        model.draws = draws;
+        model.draws = draws.into_iter().map(Draw).collect();
         Some(model)
+    }
+
+    /// The prior, moved to where the fullest rung has its best run.
+    fn prior(&self, points: &[Point], weights: usize) -> Vec<(f64, f64)> {
+        let mut prior = PRIOR.to_vec();
+        prior.resize(self.weights() + weights, (0.0, 1.0));
+        if let Some((point, y)) = self.fullest(points) {
+            let u = point.tau - self.anchor;
+            prior[BEST].0 = point.x + PRIOR[SLOPE].0 * u;
+            prior[LEVEL].0 = y - PRIOR[GAIN].0.exp() * gain(PRIOR[POWER].0, u);
+        }
+        prior
+    }
+
+    /// The coordinates that some point depends on: not those of groups without a run and of choices that were not tried.
+    fn free(&self, points: &[Point], features: &[Features], shifts: usize) -> Vec<usize> {
+        let octaves = points.iter().map(|p| -p.tau).fold(-self.anchor, f64::max).ceil().max(0.0) as usize;
+        let mut free: Vec<usize> = (0..WANDER).filter(|&i| i != SPREAD || self.levels > 0).collect();
+        free.extend(WANDER..WANDER + octaves.min(RUNGS));
+        // Levels of groups are not walked on: given the rest they have a normal distribution ([`Offset`]).
+        free.extend((RUNGS..self.groups.len()).map(|g| GROUPS + 2 * g + 1));
+        let weights = self.weights();
+        let used = |of: &dyn Fn(&Features) -> f64| points.iter().any(|p| of(&features[p.place]) != 0.0);
+        free.extend((0..self.levels).filter(|&i| used(&|f| f.level[i])).map(|i| weights + i));
+        free.extend((0..shifts).filter(|&i| used(&|f| f.shift[i])).map(|i| weights + self.levels + i));
+        free
+    }
+
+    /// Where the weights of places begin.
+    fn weights(&self) -> usize {
+        GROUPS + 2 * self.groups.len()
+    }
+
+    /// The group of runs at a horizon with a seed.
+    fn group(&self, tau: f64, seed: u64) -> usize {
+        let own = (rung(tau), seed);
+        self.groups[RUNGS..].iter().position(|g| *g == own).map_or(own.0, |at| RUNGS + at)
     }
 
     /// The best point of the rung with most points (of equals the cheapest), and its loss within.
@@ -301,52 +361,37 @@ impl Model {
         of_rung(most).min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    /// Where the first look has left the best rate, at the anchor.
-    fn near(&self, points: &[Point]) -> (f64, f64) {
-        let at = |p: &Point| p.x + PRIOR[DRIFT].0 * (p.tau - self.anchor);
-        (self.fullest(points).map_or(0.0, |(p, _)| at(p)), PRIOR[BEST].1)
-    }
-
-    /// Where chains may start: at the best rate of the prior and beside it.
-    fn begin(&self, points: &[Point], prior: &[(f64, f64)]) -> Vec<Vec<f64>> {
-        let mut mean: Vec<f64> = prior.iter().map(|p| p.0).collect();
-        if let Some((point, y)) = self.fullest(points) {
-            mean[LEVEL] = y - mean[GAIN].exp() * gain(mean[POWER], point.tau - self.anchor);
-        }
-        let beside = |by: f64| {
-            let mut v = mean.clone();
-            v[BEST] += by;
-            v
-        };
-        [-1.2, 0.0, 1.2].map(beside).to_vec()
-    }
-
     /// By how much a place moves level and best rate.
     fn moves(&self, v: &[f64], features: &Features) -> (f64, f64) {
-        let (levels, shifts) = v[WEIGHTS..].split_at(self.levels);
+        let (levels, shifts) = v[self.weights()..].split_at(self.levels);
         let lift =
             if features.level.is_empty() { 0.0 } else { v[SPREAD].exp() * dot(levels, &features.level) };
         (lift, features.lean + SHIFT_SPREAD * dot(shifts, &features.shift))
     }
 
-    /// What a run at a place is expected to give under a draw.
-    pub fn expect(&self, draw: &Draw, features: &Features, x: f64, tau: f64) -> Expected {
-        let (lift, shift) = self.moves(&draw.0, features);
-        expect(&draw.0, self.anchor, lift, shift, x, tau)
+    /// What a run at a place is expected to give under a draw: with `seed` that one's run, else the mean over seeds.
+    pub fn expect(&self, draw: &Draw, features: &Features, x: f64, tau: f64, seed: Option<u64>) -> Expected {
+        let group = seed.map(|seed| self.group(tau, seed)).map(|g| (g, draw.0[GROUPS + 2 * g]));
+        Laid::at(&draw.0, self.anchor, tau).expect(&draw.0, self.moves(&draw.0, features), group, x)
     }
 
     /// The best rate at a place under a draw, as log₂.
     pub fn best(&self, draw: &Draw, features: &Features, tau: f64) -> f64 {
-        let (v, u) = (&draw.0, tau - self.anchor);
-        v[BEST] - v[DRIFT] * u
-            + v[CURVE] * u * u
-            + RUNG_SPREAD.1 * v[RUNG_BEST + rung(tau)]
-            + self.moves(v, features).1
+        let v = &draw.0;
+        v[BEST] + drift(v, tau) - drift(v, self.anchor) + self.moves(v, features).1
     }
 
-    /// The standard deviation of one run at a horizon, in units of the scale.
+    /// The standard deviation between runs that differ in the seed alone, in units of the scale.
     pub fn noise(&self, draw: &Draw, tau: f64) -> f64 {
-        (draw.0[NOISE] - draw.0[NOISE_POWER] * std::f64::consts::LN_2 * (tau - self.anchor)).exp()
+        let v = &draw.0;
+        let bend = (v[BEND] - v[BEND_POWER] * std::f64::consts::LN_2 * (tau - self.anchor)).exp();
+        bend * v[COMMON].exp().hypot(v[NOISE].exp())
+    }
+
+    /// What an octave below the best rate costs at the target, in units of the scale.
+    pub fn bend(&self, draw: &Draw) -> f64 {
+        let v = &draw.0;
+        (v[BEND] + v[BEND_POWER] * std::f64::consts::LN_2 * self.anchor).exp()
     }
 
     /// A loss in the user's units.
@@ -354,7 +399,6 @@ impl Model {
         self.zero + self.scale * y
     }
 }
-
 /// Zero and unit of the losses: the lowest one, and by how much too low a rate was seen to cost more at the rung with most
 /// points (where none was too low, by how much too high a one did).
 fn units(points: &[Point]) -> Option<(f64, f64)> {

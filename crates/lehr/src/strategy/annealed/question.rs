@@ -55,6 +55,8 @@ pub(super) struct Point {
     pub tau: f64,
     /// The horizon.
     pub horizon: u64,
+    /// The seed.
+    pub seed: u64,
     /// What came of it.
     pub seen: Seen,
 }
@@ -113,6 +115,7 @@ impl<'a> Question<'a> {
                 x: rate.log2(),
                 tau,
                 horizon: run.horizon,
+                seed: run.seed,
                 seen,
             });
         }

@@ -6,7 +6,7 @@ use lehr_search::Params;
 use crate::strategy::{Branch, Goal, Record, Run, RunState, StrategyError};
 
 /// Halvings of the target at most.
-const HALVINGS: u32 = 5;
+const HALVINGS: u32 = 6;
 /// A run of fewer updates tells nothing.
 const FEWEST_STEPS: u64 = 16;
 /// Mean distance of two relative curves over relative time up to which they count as the same shape. A warm-up of 5 % against
@@ -148,7 +148,7 @@ mod tests {
         for spec in
             ["linear", "cosine to 0.1", "warmup 5%, constant, 1-sqrt 20%", "constant", "restarts every 25%"]
         {
-            assert_eq!(of(spec, 3200), [100, 200, 400, 800, 1600, 3200], "{spec}");
+            assert_eq!(of(spec, 3200), [50, 100, 200, 400, 800, 1600, 3200], "{spec}");
         }
         assert_eq!(of("linear", 100), [25, 50, 100]);
         assert_eq!(of("linear", 10), [10]);

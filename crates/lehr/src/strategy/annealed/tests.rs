@@ -90,9 +90,9 @@ fn finds_the_rate_for_a_few_full_runs() {
         let (record, reason) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
         let found = result(&goal, &record);
         let regret = PLAIN.regret(found.rate.unwrap().value);
-        assert!(regret < 0.02 && found.spent.full_runs < 9.0, "{seed}: {regret} {:?}", found.spent);
+        assert!(regret < 0.02 && found.spent.full_runs < 5.0, "{seed}: {regret} {:?}", found.spent);
         assert!(reason.contains("expected regret"), "{reason}");
-        assert!(found.grid_full_runs.unwrap() > 1.5 * found.spent.full_runs);
+        assert!(found.grid_full_runs.unwrap() > 3.0 * found.spent.full_runs);
         assert_eq!(found.robustness.len(), 4);
         assert!(found.advice.starts_with("Use 'linear' with a peak rate of 0.0"), "{}", found.advice);
     }
@@ -174,7 +174,7 @@ fn a_cliff_beside_the_best_rate() {
     let (record, _) = search(&goal, &|p, h, s| world.run(p, h, s));
     assert!(record.runs.iter().any(|run| run.state.is_diverged()));
     let rate = result(&goal, &record).rate.unwrap().value;
-    assert!(rate.log2() < world.cliff && world.regret(rate) < 0.05, "{} {}", rate.log2(), world.regret(rate));
+    assert!(rate.log2() < world.cliff && world.regret(rate) < 0.03, "{} {}", rate.log2(), world.regret(rate));
 }
 
 /// The exponent of the drift is not ½, and not constant.
@@ -189,18 +189,21 @@ fn a_drift_that_curves() {
     }
 }
 
-/// Noise of the size of what an octave costs: it stops, at a wide interval, rather than to run for ever.
+/// Noise of the size of what an octave costs: it comes to an end, and after as many full runs the interval is wider.
 #[test]
 fn noise_widens_the_interval_and_ends_the_search() {
     let world = World { noise: 0.03, ..PLAIN };
-    let (quiet, loud) = (goal(1), goal(1));
-    let (a, _) = search(&quiet, &|p, h, s| PLAIN.run(p, h, s));
-    let (b, _) = search(&loud, &|p, h, s| world.run(p, h, s));
-    let width = |goal: &Goal, record: &Record| {
-        let range = result(goal, record).rate.unwrap().interval.unwrap();
+    let width = |world: &World, seed: u64| {
+        let goal = Goal { abilities: Abilities::RATE_ONLY, schedule: None, ..goal(seed) }.max_trials(8);
+        let (record, _) = search(&goal, &|p, h, s| world.run(p, h, s));
+        let range = result(&goal, &record).rate.unwrap().interval.unwrap();
         (range.high / range.low).log2()
     };
-    assert!(width(&loud, &b) > width(&quiet, &a));
+    let widths = |world: &World| (1..=3).map(|seed| width(world, seed)).sum::<f64>();
+    let (quiet, wide) = (widths(&PLAIN), widths(&world));
+    assert!(wide > quiet, "{wide} {quiet}");
+    let loud = goal(1);
+    let (b, _) = search(&loud, &|p, h, s| world.run(p, h, s));
     let noise = result(&loud, &b).noise.unwrap();
     assert!((0.005..0.1).contains(&noise), "{noise}");
 }

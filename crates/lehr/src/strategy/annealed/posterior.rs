@@ -1,0 +1,178 @@
+//! Draws from a posterior with a Gaussian prior: a swarm of particles is led from the prior to the posterior.
+//!
+//! The likelihood is let in by degrees, as its power β rises from 0 to 1 (sequential Monte Carlo, Del Moral, Doucet and Jasra
+//! 2006). β rises as far as half of the swarm stays effective; then particles are drawn anew by weight, and each of them walks
+//! a few steps whose directions are differences of two others (ter Braak 2006), so that the swarm itself says how wide and how
+//! slanted a step may be. Several modes may survive; the same seed gives the same draws.
+
+use lehr_search::Stream;
+
+/// Particles.
+pub(super) const DRAWS: usize = 200;
+/// Walks of every particle at each power, and once the whole likelihood counts.
+const WALKS: (usize, usize) = (4, 15);
+/// The share of the swarm that has to stay effective.
+const EFFECTIVE: f64 = 0.5;
+/// Powers at most: a likelihood that is not led in by then is let in at once.
+const MOST_POWERS: usize = 60;
+
+/// What is known of the coordinates before any data: independent normal numbers.
+pub(super) type Prior = [(f64, f64)];
+
+struct Particle {
+    v: Vec<f64>,
+    before: f64,
+    likelihood: f64,
+}
+
+/// Draws from the posterior. Coordinates that `free` does not name stay as the prior has them: nothing depends on them.
+pub(super) fn draw(
+    prior: &Prior,
+    free: &[usize],
+    likelihood: &dyn Fn(&[f64]) -> f64,
+    stream: &mut Stream,
+) -> Vec<Vec<f64>> {
+    let before =
+        |v: &[f64]| -> f64 { free.iter().map(|&i| -0.5 * ((v[i] - prior[i].0) / prior[i].1).powi(2)).sum() };
+    let mut swarm: Vec<Particle> = (0..DRAWS)
+        .map(|_| {
+            let v: Vec<f64> = prior.iter().map(|(mean, sd)| mean + sd * stream.normal()).collect();
+            Particle { before: before(&v), likelihood: likelihood(&v), v }
+        })
+        .collect();
+    let mut power = 0.0;
+    for k in 1..=MOST_POWERS {
+        let next = if k == MOST_POWERS { 1.0 } else { next_power(&swarm, power) };
+        swarm = redrawn(swarm, next - power, stream);
+        power = next;
+        let walks = if power < 1.0 { WALKS.0 } else { WALKS.1 };
+        for _ in 0..walks {
+            walk(&mut swarm, free, power, &before, likelihood, stream);
+        }
+        if power >= 1.0 {
+            break;
+        }
+    }
+    let mut draws: Vec<Vec<f64>> = swarm.into_iter().map(|particle| particle.v).collect();
+    // Drawing anew by weight has made copies of what nothing depends on.
+    for v in &mut draws {
+        for i in (0..prior.len()).filter(|i| !free.contains(i)) {
+            v[i] = prior[i].0 + prior[i].1 * stream.normal();
+        }
+    }
+    draws
+}
+
+/// Weights of the swarm when the power rises by `by`, summing to 1.
+fn weights(swarm: &[Particle], by: f64) -> Vec<f64> {
+    let top = swarm.iter().map(|p| p.likelihood).fold(f64::NEG_INFINITY, f64::max);
+    let all: Vec<f64> = swarm.iter().map(|p| (by * (p.likelihood - top)).exp()).collect();
+    let sum: f64 = all.iter().sum();
+    all.iter().map(|w| w / sum).collect()
+}
+
+/// The highest power at which enough of the swarm stays effective.
+fn next_power(swarm: &[Particle], power: f64) -> f64 {
+    let effective = |by: f64| 1.0 / weights(swarm, by).iter().map(|w| w * w).sum::<f64>();
+    let enough = EFFECTIVE * swarm.len() as f64;
+    if effective(1.0 - power) >= enough {
+        return 1.0;
+    }
+    let (mut low, mut high) = (0.0, 1.0 - power);
+    for _ in 0..30 {
+        let middle = (low + high) / 2.0;
+        if effective(middle) >= enough { low = middle } else { high = middle }
+    }
+    power + high
+}
+
+/// The swarm drawn anew by weight, with one uniform number for all (systematic).
+fn redrawn(swarm: Vec<Particle>, by: f64, stream: &mut Stream) -> Vec<Particle> {
+    let weights = weights(&swarm, by);
+    let (mut sum, mut taken) = (0.0, stream.uniform());
+    let count = swarm.len() as f64;
+    let mut next = Vec::with_capacity(swarm.len());
+    for (particle, weight) in swarm.iter().zip(&weights) {
+        sum += weight * count;
+        while taken < sum && next.len() < swarm.len() {
+            next.push(Particle { v: particle.v.clone(), ..*particle });
+            taken += 1.0;
+        }
+    }
+    // Rounding may leave the last places free.
+    while let Some(last) = swarm.last().filter(|_| next.len() < swarm.len()) {
+        next.push(Particle { v: last.v.clone(), ..*last });
+    }
+    next
+}
+
+/// One Metropolis step of every particle; directions are those of the swarm before the step.
+fn walk(
+    swarm: &mut [Particle],
+    free: &[usize],
+    power: f64,
+    before: &dyn Fn(&[f64]) -> f64,
+    likelihood: &dyn Fn(&[f64]) -> f64,
+    stream: &mut Stream,
+) {
+    let start: Vec<Vec<f64>> = swarm.iter().map(|p| p.v.clone()).collect();
+    let mut trial = vec![0.0; start.first().map_or(0, Vec::len)];
+    for particle in swarm.iter_mut() {
+        let (a, b) = (&start[stream.below(start.len())], &start[stream.below(start.len())]);
+        // Now and then a whole difference, so that a particle may leap from one mode to another; else a part of the
+        // coordinates alone.
+        let leap = stream.uniform() < 0.1;
+        let share = if leap { 1.0 } else { [0.25, 0.5, 1.0][stream.below(3)] };
+        let size = (share * free.len() as f64).max(1.0);
+        let step = if leap { 1.0 } else { 2.38 / (2.0 * size).sqrt() * (0.4 + 0.8 * stream.uniform()) };
+        trial.copy_from_slice(&particle.v);
+        for &i in free {
+            if share == 1.0 || stream.uniform() < share {
+                trial[i] += step * (a[i] - b[i]) * (1.0 + 0.05 * stream.normal());
+            }
+        }
+        let (new_before, new_likelihood) = (before(&trial), likelihood(&trial));
+        let gain = new_before - particle.before + power * (new_likelihood - particle.likelihood);
+        if gain >= 0.0 || stream.uniform() < gain.exp() {
+            particle.v.copy_from_slice(&trial);
+            particle.before = new_before;
+            particle.likelihood = new_likelihood;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line through three points with known noise has a posterior in closed form.
+    #[test]
+    fn a_linear_model_has_its_exact_posterior() {
+        let prior = [(0.0, 3.0), (0.0, 3.0), (7.0, 2.0)];
+        let seen = [(-1.0, 0.9), (0.0, 2.1), (1.0, 2.9)];
+        let noise = 0.1;
+        let likelihood = |v: &[f64]| -> f64 {
+            seen.iter().map(|(x, y)| -0.5 * ((y - v[0] - v[1] * x) / noise).powi(2)).sum()
+        };
+        let draws = draw(&prior, &[0, 1], &likelihood, &mut Stream::for_trial(3, 0));
+        assert_eq!(draws.len(), DRAWS);
+        let moments = |i: usize| {
+            let mean = draws.iter().map(|v| v[i]).sum::<f64>() / DRAWS as f64;
+            let var = draws.iter().map(|v| (v[i] - mean).powi(2)).sum::<f64>() / DRAWS as f64;
+            (mean, var.sqrt())
+        };
+        // Sums of squares 3 and 2; the prior hardly counts.
+        for (i, mean, sd) in [(0, 1.967, 0.0577), (1, 1.0, 0.0707), (2, 7.0, 2.0)] {
+            let (m, s) = moments(i);
+            assert!((m - mean).abs() < 0.25 * sd && (s / sd - 1.0).abs() < 0.2, "{i}: {m} ± {s}");
+        }
+    }
+
+    #[test]
+    fn two_modes_survive() {
+        let likelihood = |v: &[f64]| -50.0 * (v[0].abs() - 2.0).powi(2);
+        let draws = draw(&[(0.0, 2.0)], &[0], &likelihood, &mut Stream::for_trial(1, 0));
+        let above = draws.iter().filter(|v| v[0] > 0.0).count();
+        assert!((DRAWS / 4..3 * DRAWS / 4).contains(&above), "{above}");
+    }
+}
