@@ -4,79 +4,9 @@
 //!
 //! Arguments go to `python/search_quality.py`, which calls the functions and Optuna; this program serves our samplers to it
 //! over its standard input and output (`--serve`).
-use std::io::{BufRead, Write};
-use std::process::{Command, ExitCode};
+mod serve;
 
-use lehr_search::sampler::{Auto, CmaEs, GaussianProcess, Random, Sobol, Tpe};
-use lehr_search::{Direction, History, Outcome, Sampler, Space, Stream};
-
-fn sampler(name: &str) -> Result<Box<dyn Sampler>, String> {
-    Ok(match name {
-        "random" => Box::new(Random::default()),
-        "sobol" => Box::new(Sobol::default()),
-        "auto" => Box::new(Auto::default()),
-        "cmaes" => Box::new(CmaEs::default()),
-        "gp" => Box::new(GaussianProcess::default()),
-        "tpe" => Box::new(Tpe::default()),
-        other => return Err(format!("no sampler '{other}'")),
-    })
-}
-
-/// One study at a time: `new SAMPLER SEED SPACE`, then `ask` (answers the values) and `tell VALUE` in turn.
-fn serve() -> Result<(), String> {
-    let mut study: Option<(Box<dyn Sampler>, u64, History)> = None;
-    let mut out = std::io::stdout().lock();
-    for line in std::io::stdin().lock().lines() {
-        let line = line.map_err(|e| e.to_string())?;
-        let (command, rest) = line.split_once(' ').unwrap_or((&line, ""));
-        match (command, &mut study) {
-            ("new", slot) => {
-                let mut words = rest.splitn(3, ' ');
-                let mut word = || words.next().ok_or("new SAMPLER SEED SPACE");
-                let (name, seed, space) = (word()?, word()?, word()?);
-                let space: Space = space.parse().map_err(|e| format!("{e}"))?;
-                let seed = seed.parse().map_err(|e| format!("{e}"))?;
-                *slot = Some((sampler(name)?, seed, History::new(space, Direction::Minimize)));
-            }
-            ("ask", Some((sampler, seed, history))) => {
-                let mut stream = Stream::for_trial(*seed, history.len() as u64);
-                let space = history.space().clone();
-                let params = sampler.suggest(&space, history, &mut stream).map_err(|e| e.to_string())?;
-                history.start(&params).map_err(|e| e.to_string())?;
-                let values: Vec<String> = params.iter().map(|(_, v)| v.to_string()).collect();
-                writeln!(out, "{}", values.join(" "))
-                    .and_then(|()| out.flush())
-                    .map_err(|e| e.to_string())?;
-            }
-            ("tell", Some((_, _, history))) => {
-                let value = rest.parse().map_err(|e| format!("{rest}: {e}"))?;
-                let trial = history.len() - 1;
-                history.finish(trial, Outcome::Complete(value)).map_err(|e| e.to_string())?;
-            }
-            _ => return Err(format!("cannot do '{line}'")),
-        }
-    }
-    Ok(())
-}
-
-fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    if arguments.first().is_some_and(|a| a == "--serve") {
-        return match serve() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                eprintln!("{message}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    let (Ok(python), Ok(server)) = (std::env::var("LEHR_VENV_PYTHON"), std::env::current_exe()) else {
-        eprintln!("start it with `cargo xtask bench search_quality`, which provides the Python environment");
-        return ExitCode::FAILURE;
-    };
+fn main() -> std::process::ExitCode {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/python/search_quality.py");
-    match Command::new(python).arg(script).arg("--server").arg(server).args(arguments).status() {
-        Ok(status) if status.success() => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
+    serve::main("search_quality", script, |_| None)
 }

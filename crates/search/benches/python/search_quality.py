@@ -21,23 +21,27 @@ class Lehr:
             [server, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
 
-    def run(self, sampler: str, problem, dimension: int, trials: int, seed: int) -> list[float]:
-        space = ", ".join(f"x{i}=-5.0..5.0" for i in range(dimension))
+    def say(self, line: str) -> str:
+        """Writes a line and reads the answer."""
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit("the server stopped")
+        return answer.strip()
+
+    def run(self, sampler: str, space: str, objective, trials: int, seed: int) -> list[float]:
+        """A study over the space; the objective is given the values as words, in order."""
         self.process.stdin.write(f"new {sampler} {seed} {space}\n")
         values = []
         for _ in range(trials):
-            self.process.stdin.write("ask\n")
-            self.process.stdin.flush()
-            point = [float(x) for x in self.process.stdout.readline().split()]
-            if len(point) != dimension:
-                sys.exit("the server stopped")
-            value = float(problem(point))
-            self.process.stdin.write(f"tell {value!r}\n")
-            values.append(value)
+            values.append(float(objective(self.say("ask").split())))
+            self.process.stdin.write(f"tell {values[-1]!r}\n")
         return values
 
 
-def run_optuna(sampler: str, problem, dimension: int, trials: int, seed: int) -> list[float]:
+def run_optuna(sampler: str, suggest, objective, trials: int, seed: int) -> list[float]:
+    """The same with Optuna; `suggest` asks a trial for the values."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -51,11 +55,11 @@ def run_optuna(sampler: str, problem, dimension: int, trials: int, seed: int) ->
     study = optuna.create_study(sampler=made)
     values = []
 
-    def objective(trial) -> float:
-        values.append(float(problem([trial.suggest_float(f"x{i}", -5, 5) for i in range(dimension)])))
+    def one(trial) -> float:
+        values.append(float(objective(suggest(trial))))
         return values[-1]
 
-    study.optimize(objective, n_trials=trials)
+    study.optimize(one, n_trials=trials)
     return values
 
 
@@ -87,8 +91,13 @@ def measure(args) -> list[dict]:
             problem = suite.get_problem_by_function_dimension_instance(f, d, seed + 1)
             library, sampler = name.split(":")
             before = time.process_time() if library == "optuna" else time.time()
-            runner = server.run if library == "lehr" else run_optuna
-            values = runner(sampler, problem, d, args.trials, seed)
+            objective = lambda point: problem([float(x) for x in point])
+            if library == "lehr":
+                space = ", ".join(f"x{i}=-5.0..5.0" for i in range(d))
+                values = server.run(sampler, space, objective, args.trials, seed)
+            else:
+                suggest = lambda trial: [trial.suggest_float(f"x{i}", -5, 5) for i in range(d)]
+                values = run_optuna(sampler, suggest, objective, args.trials, seed)
             seconds = (time.process_time() if library == "optuna" else time.time()) - before
             best = np.minimum.accumulate(values)
             record = {
@@ -119,7 +128,8 @@ def interval(x: np.ndarray, rng) -> tuple[float, float, float]:
     return float(x.mean()), float(low), float(high)
 
 
-def report(args, records: list[dict]) -> None:
+def report(args, records: list[dict], what: str = "functions") -> None:
+    """Mean ranks and shares of wins; dimension 0 stands for spaces of their own."""
     rng = np.random.default_rng(0)
     table = {(r["sampler"], r["function"], r["dimension"], r["seed"]): r["best"] for r in records}
     for d in args.dimensions:
@@ -134,7 +144,8 @@ def report(args, records: list[dict]) -> None:
             less = (best[..., :, None] > best[..., None, :]).sum(-1)
             equal = (best[..., :, None] == best[..., None, :]).sum(-1)
             rank = less + (equal + 1) / 2
-            print(f"\ndimension {d}, {n} trials, {len(args.functions)} functions, {args.seeds} seeds")
+            where = f"dimension {d}, " if d else ""
+            print(f"\n{where}{n} trials, {len(args.functions)} {what}, {args.seeds} seeds")
             for i, s in enumerate(args.samplers):
                 mean, low, high = interval(rank[..., i], rng)
                 print(f"  {s:<16} mean rank {mean:.2f} [{low:.2f}, {high:.2f}]")
@@ -149,14 +160,14 @@ def report(args, records: list[dict]) -> None:
         seconds.setdefault((r["sampler"], r["dimension"]), []).append(r["seconds"])
     print("\nseconds per run")
     for (s, d), t in sorted(seconds.items()):
-        print(f"  {s:<16} dimension {d:<3} {np.mean(t):.3f}")
+        print(f"  {s:<16} {f'dimension {d:<3} ' if d else ''}{np.mean(t):.3f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     numbers = lambda text: [int(x) for x in text.split(",")]
     parser.add_argument("--server", required=True, help="the program that serves our samplers")
-    parser.add_argument("--samplers", default="lehr:tpe,optuna:tpe", type=lambda t: t.split(","))
+    parser.add_argument("--samplers", default="lehr:auto,lehr:tpe,lehr:cmaes,optuna:tpe,optuna:cmaes", type=lambda t: t.split(","))
     parser.add_argument("--functions", default=list(range(1, 25)), type=numbers)
     parser.add_argument("--dimensions", default=[2, 5, 10], type=numbers)
     parser.add_argument("--seeds", default=20, type=int)

@@ -2,24 +2,21 @@
 //!
 //! Python: light
 //!
-//! Arguments go to `python/search_curves.py`, which records the curves once and replays them; this program serves our method
-//! to it over its standard input and output (`--serve SEED STEPS SPACE`).
+//! Arguments go to `python/search_curves.py`, which replays the curves; this program records them once
+//! (`--record FILE STEPS COUNT`), and serves our method over its standard input and output (`--serve SEED STEPS SPACE`).
 #![allow(clippy::unwrap_used)]
+
+#[path = "search/task.rs"]
+mod task;
+
+use std::fs::{OpenOptions, read_to_string};
 use std::io::{BufRead, Write};
 use std::process::{Command, ExitCode};
 
-use lehr_search::sampler::{FreezeThaw, Next};
-use lehr_search::{Direction, History, Key, Outcome, Params, Report, Space, Stream, Value};
-
-/// Reads values in the order of the space.
-fn read(space: &Space, line: &str) -> Params {
-    let value = |word: &str| match (word.parse::<i64>(), word.parse::<f64>()) {
-        (Ok(i), _) => Value::Int(i),
-        (_, Ok(x)) => Value::Float(x),
-        _ => Value::from(word),
-    };
-    space.parameters().iter().zip(line.split_whitespace()).map(|(p, w)| (p.name.clone(), value(w))).collect()
-}
+use lehr_search::sampler::{FreezeThaw, Next, Random};
+use lehr_search::{Direction, History, Key, Outcome, Report, Sampler, Space, Stream, Value};
+use serde_json::{Map, json};
+use task::{Tuning, read};
 
 fn serve(seed: u64, steps: u64, space: Space) {
     let method = FreezeThaw::new(steps).unwrap();
@@ -34,7 +31,7 @@ fn serve(seed: u64, steps: u64, space: Space) {
                 writeln!(out, "start {}", values.join(" ")).unwrap();
                 out.flush().unwrap();
                 let Some(line) = lines.next() else { return };
-                history.start(&read(&space, &line)).unwrap()
+                history.start(&read(&space, line.split_whitespace())).unwrap()
             }
             Next::Advance(trial) => {
                 writeln!(out, "advance {trial}").unwrap();
@@ -52,12 +49,38 @@ fn serve(seed: u64, steps: u64, space: Space) {
     }
 }
 
+/// Appends the curves of the random configurations that the file lacks, one JSON object a line.
+fn record(path: &str, steps: u64, count: usize) {
+    let task = Tuning::new("a9a-curves").unwrap();
+    let done = read_to_string(path).map_or(0, |text| text.lines().count());
+    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    let none = History::new(task.space.clone(), Direction::Minimize);
+    for i in done..count {
+        let mut stream = Stream::for_trial(0, i as u64);
+        let params = Random::default().suggest(&task.space, &none, &mut stream).unwrap();
+        let curve = task.train(&params, i as u64, steps).unwrap();
+        let value = |v: &Value| match v {
+            Value::Int(i) => json!(i),
+            Value::Float(x) => json!(x),
+            other => json!(other.to_string()),
+        };
+        let config: Map<_, _> = params.iter().map(|(n, v)| (n.to_owned(), value(v))).collect();
+        writeln!(file, "{}", json!({ "config": config, "curve": curve })).unwrap();
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     if let [flag, seed, steps, space] = &arguments[..]
         && flag == "--serve"
     {
         serve(seed.parse().unwrap(), steps.parse().unwrap(), space.parse().unwrap());
+        return ExitCode::SUCCESS;
+    }
+    if let [flag, path, steps, count] = &arguments[..]
+        && flag == "--record"
+    {
+        record(path, steps.parse().unwrap(), count.parse().unwrap());
         return ExitCode::SUCCESS;
     }
     let (Ok(python), Ok(server)) = (std::env::var("LEHR_VENV_PYTHON"), std::env::current_exe()) else {
