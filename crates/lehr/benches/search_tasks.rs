@@ -30,7 +30,7 @@ fn answer(tasks: &mut HashMap<String, Tuning>, line: &str) -> Option<Result<Stri
     }
     let task = tasks.get(name)?;
     if command == "space" {
-        return Some(Ok(task.text.to_owned()));
+        return Some(Ok(task.space.to_string()));
     }
     let seed = rest.first()?.parse().map_err(|e| format!("{line}: {e}"));
     Some(

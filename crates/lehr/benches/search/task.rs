@@ -54,7 +54,6 @@ pub struct Tuning {
     name: &'static str,
     data: Task,
     rows: u64,
-    pub text: &'static str,
     pub space: Space,
 }
 
@@ -77,7 +76,7 @@ impl Tuning {
             }
         };
         let space = text.parse().map_err(message)?;
-        Ok(Tuning { name, data, rows, text, space })
+        Ok(Tuning { name, data, rows, space })
     }
 
     /// Validation losses after each of `parts` equal parts of a run; a lost or exploded run ends at twice the loss of
