@@ -4,8 +4,8 @@ use lehr_report::number::{loss, rate, significant};
 use super::read::Object;
 use crate::view::{Chart, ChartAxis, ChartLine, ChartTable, Draw, Tile, View, Words};
 
-/// Factors that the table shows.
-const FACTORS: [f64; 4] = [2.0, 4.0, 8.0, 16.0];
+/// So many factors are in the table.
+const FACTORS: usize = 5;
 
 /// What is kept of a schedule for the words.
 struct Entry<'a> {
@@ -18,6 +18,15 @@ struct Entry<'a> {
 pub(super) fn view(json: &Object<'_>, name: String) -> Result<View, String> {
     let runs = json.text("runs")?;
     let (mut losses, mut excesses, mut rows, mut entries) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut factors = Vec::new();
+    for of in json.objects("schedules")? {
+        for at in of.objects("too_high").unwrap_or_default() {
+            factors.push(at.number("rho")?);
+        }
+    }
+    factors.sort_by(f64::total_cmp);
+    factors.dedup();
+    factors.truncate(FACTORS);
     for (colour, of) in json.objects("schedules")?.iter().enumerate() {
         let schedule = of.text("schedule")?;
         let points: Vec<(f64, f64)> = of.numbers("rates")?.into_iter().zip(of.numbers("losses")?).collect();
@@ -36,9 +45,7 @@ pub(super) fn view(json: &Object<'_>, name: String) -> Result<View, String> {
             loss: of.number("best_loss")?,
             span: high / low,
         };
-        let at = |factor: f64| {
-            cost.iter().find(|point| (point.0 / factor - 1.0).abs() < 0.02).map(|point| point.1)
-        };
+        let at = |factor: f64| cost.iter().find(|point| point.0 == factor).map(|point| point.1);
         let mut row = vec![
             schedule.to_owned(),
             rate(entry.best),
@@ -51,13 +58,15 @@ pub(super) fn view(json: &Object<'_>, name: String) -> Result<View, String> {
                 rate(high)
             ),
         ];
-        row.extend(FACTORS.map(|factor| match at(factor) {
+        row.extend(factors.iter().map(|&factor| match at(factor) {
             None => "–".to_owned(),
             Some(cost) if cost.is_finite() => format!("+{}", significant(cost, 3)),
             Some(_) => "diverges".to_owned(),
         }));
         rows.push(row);
-        excesses.push(ChartLine::new(schedule, colour, Draw::Both, cost));
+        let (known, lost): (Vec<_>, Vec<_>) = cost.into_iter().partition(|point| point.1.is_finite());
+        let lost = lost.into_iter().map(|point| point.0).take(1).collect();
+        excesses.push(ChartLine { lost, ..ChartLine::new(schedule, colour, Draw::Both, known) });
         entries.push(entry);
     }
     let widest = entries.iter().max_by(|a, b| a.span.total_cmp(&b.span)).ok_or("holds no schedule")?;
@@ -96,7 +105,7 @@ pub(super) fn view(json: &Object<'_>, name: String) -> Result<View, String> {
         .map(|it| Tile::new(it.name, format!("×{}", significant(it.span, 2)), "wide are the safe rates"))
         .collect();
     let columns = ["schedule", "best rate", "loss", "safe rates"].map(str::to_owned).into_iter();
-    let columns = columns.chain(FACTORS.map(|factor| format!("×{factor} too high"))).collect();
+    let columns = columns.chain(factors.iter().map(|factor| format!("×{factor} too high"))).collect();
     let low = losses
         .iter()
         .flat_map(|line| &line.y)
