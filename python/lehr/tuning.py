@@ -58,7 +58,10 @@ class Trial:
             self._tuner._core.report(self._run, _steps(step, "step"), float(value))
 
     def should_prune(self) -> bool:
-        """Whether the run is not worth going on with. ``prune_reason`` says why, or why not."""
+        """Whether the run is not worth going on with, or its end was asked for from the page or by ``lehr stop``.
+
+        ``prune_reason`` says why, or why not. A wish is learned of with the next report, at the latest after 5 seconds.
+        """
         with self._tuner._lock:
             prune, self.prune_reason = self._tuner._core.judge(self._run)
         return prune

@@ -135,6 +135,36 @@ def test_a_process_that_was_killed_is_missed_and_its_trial_is_tried_again(tmp_pa
         assert time.monotonic() - begun < 15, "what was handed back need not be missed first"
 
 
+@pytest.mark.parametrize("reports", [True, False])
+def test_a_stop_asked_for_elsewhere_is_heard(url, lehr, reports):
+    import lehr as package  # `lehr` is the program here
+
+    waited = []
+
+    def objective(trial):
+        if trial.number != 1:
+            return loss(trial)
+        assert not trial.should_prune()
+        command = [lehr, "stop", "s", "1", "--because", "it smokes", "--storage", url]
+        asked = subprocess.run(command, capture_output=True, text=True)
+        assert asked.returncode == 0, asked.stderr
+        for step in range(1, 200):
+            if reports:
+                trial.report(step, 2.0)
+            if trial.should_prune():
+                waited.append((step, trial.prune_reason))
+                raise package.Pruned
+            time.sleep(0.1)
+        raise AssertionError("it was never told")
+
+    package.tune(objective, SPACE, 1000, **settings(url, trials=3))
+    ((step, reason),) = waited
+    assert reason == "it smokes" and (not reports or step == 1)
+    trials = told(lehr, url)
+    # What it reported counts; without a report there is nothing to keep, and nobody tries it again.
+    assert [trial["state"] for trial in trials] == ["COMPLETE", "PRUNED" if reports else "FAIL", "COMPLETE"]
+
+
 def test_what_it_refuses(tmp_path):
     url = f"sqlite:///{tmp_path}/s.db"
     lehr.tune(loss, SPACE, 10, **settings(url, trials=2))

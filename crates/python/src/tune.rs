@@ -158,19 +158,22 @@ impl PyTuner {
         Ok(())
     }
 
-    /// Whether to stop a run that is under way, and why.
+    /// Whether to stop a run that is under way, and why: somebody asked for its end, or the strategy prunes it.
     fn judge(&mut self, py: Python<'_>, run: usize) -> PyResult<(bool, String)> {
         self.open(run)?;
         let judge = || -> Result<_, WorkerError> {
             if let Some(open) = self.runs.get(&run) {
                 // The decision depends on these reports, so they are written before.
                 open.attempt.flush()?;
+                if let Some(why) = open.attempt.stop_asked() {
+                    return Ok((true, why));
+                }
             }
             let record = record(self.study.refresh()?, &self.goal.space, self.goal.target.steps);
-            Ok(self.strategy.judge(&self.goal, &record, run)?)
+            let verdict = self.strategy.judge(&self.goal, &record, run)?;
+            Ok((verdict.prune, verdict.reason.to_string()))
         };
-        let verdict = py.detach(judge).map_err(error::lehr)?;
-        Ok((verdict.prune, verdict.reason.to_string()))
+        py.detach(judge).map_err(error::lehr)
     }
 
     /// Writes down how a run ended: `complete`, `diverged`, `pruned`, `failed`, or `handed back` to be run by somebody else.
@@ -193,6 +196,8 @@ impl PyTuner {
             "complete" if value.is_nan() => (RunOutcome::Diverged, diverged),
             "complete" => (RunOutcome::Complete(value), horizon),
             "diverged" => (RunOutcome::Diverged, diverged),
+            // What was stopped by hand before it said anything has no value to keep.
+            "pruned" if open.last.is_none() && open.attempt.stop_asked().is_some() => (RunOutcome::Failed, 0),
             "pruned" => (RunOutcome::Pruned, reached),
             "failed" | "handed back" => (RunOutcome::Failed, reached),
             other => return Err(LehrError::new_err(format!("unknown end of a run `{other}`"))),
