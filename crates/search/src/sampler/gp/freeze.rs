@@ -1,7 +1,7 @@
 //! Freeze-thaw: many trials open at once, advanced one report at a time.
 use super::model::{Kernel, Model, Points};
 use super::thin;
-use super::values::{drawn_in, standardise};
+use super::values::standardise;
 use super::view::View;
 use crate::error::SearchError;
 use crate::history::{History, Key, Report, State};
@@ -21,10 +21,16 @@ pub enum Next {
 
 /// Freeze-thaw: decides after every report which trial to advance by one more, or whether to start a new one.
 ///
-/// It extrapolates learning curves: a Gaussian process over parameters and step predicts where each open curve, and each
-/// curve that is not begun, would stand at the last step, and the one with the largest expected improvement there over the
-/// best value that was really reached, per step that is left to pay, is advanced. Before that, the common shape is taken out of the curves: the median change from each reported step to the next
-/// over the trials that have both, so that the process has to explain only how trials differ.
+/// It extrapolates learning curves: a Gaussian process over parameters and ln(1 + step) predicts where each open curve, and
+/// each curve that is not begun, would stand 1, 2, 4, … steps further on and at its end. Advanced is the curve with the
+/// largest expected improvement over the best value that was really reached, per step that is to be paid for it:
+///
+/// max over h of ln EI(x, step + h) − ln h.
+///
+/// The horizons are several because curves turn: of a run that overfits, the end says little about its best epoch.
+/// The process sees y = ln((loss − best)/(median − best) + 0.03), standardised: it has to tell good curves from very good ones,
+/// and most losses are far off. New trials are started with at most every third report (beyond the first trials): where the
+/// process is unsure of everything but what it has seen, it would begin one curve after the other.
 ///
 /// For objectives whose reports are comparable from trial to trial ([`Key::COMPARABLE`]): a constant rate, or epochs that
 /// are declared comparable. Other reports are not looked at; if there are only such, open trials are run to their end one
@@ -34,9 +40,10 @@ pub enum Next {
 /// ends. Diverged trials count as the worst, failed ones are ignored; a pending trial whose last report is NaN or infinite in
 /// the bad direction is never advanced.
 ///
-/// Cost: as [`super::GaussianProcess`] with 300 reports, whatever the number of trials.
-/// Source: Swersky, Snoek and Adams, "Freeze-thaw Bayesian optimization", 2014, with a product kernel as in Wistuba et al.
-/// (DyHPO), NeurIPS 2022.
+/// Cost: as [`super::GaussianProcess`] with 200 reports, whatever the number of trials.
+/// Source: Swersky, Snoek and Adams, "Freeze-thaw Bayesian optimization", 2014; a kernel over parameters and step, and
+/// improvement a short way ahead, as in Wistuba et al. (DyHPO), NeurIPS 2022; several horizons as in Rakotoarison et al. (ifBO),
+/// ICML 2024, which draws one at random.
 #[derive(Debug, Clone)]
 pub struct FreezeThaw {
     last_step: u64,
@@ -44,11 +51,15 @@ pub struct FreezeThaw {
 }
 
 /// Reports that the model holds at most.
-const MOST_REPORTS: usize = 300;
+const MOST_REPORTS: usize = 200;
 /// Reports that the parameters of the kernel are fitted to, at most: they are fitted anew at each decision.
-const MOST_FITTED: usize = 64;
+const MOST_FITTED: usize = 48;
 /// New points that are judged beside the open trials.
 const FRESH: usize = 96;
+/// Reports for each new trial, on average at least.
+const REPORTS_PER_TRIAL: usize = 3;
+/// Added to losses, in units of the gap between the best and the median, before their logarithm is taken.
+const FLOOR: f64 = 0.03;
 
 impl FreezeThaw {
     /// Trials that run to `last_step` (at least 1).
@@ -80,21 +91,21 @@ impl FreezeThaw {
         check_match(space, history)?;
         let open: Vec<usize> =
             (0..history.len()).filter(|&t| self.is_open(history, t) && !busy.contains(&t)).collect();
-        let curves = Curves::new(history, self.last_step);
+        let curves = Curves::new(history);
         if curves.trials.is_empty()
             && let Some(&t) = open.iter().find(|&&t| !history.reports_of(t).is_empty())
         {
             return Ok(Next::Advance(t));
         }
         if history.len() < self.startup || space.free().is_empty() {
-            return self.fresh(space, history);
+            return self.fresh(space, history, stream.seed());
         }
         if let Some(&t) = open.iter().find(|&&t| history.reports_of(t).is_empty()) {
             return Ok(Next::Advance(t));
         }
         match self.model(space, history, &curves) {
             Some((model, best)) => self.judge(space, history, &open, &curves, (&model, best), stream),
-            None => self.fresh(space, history),
+            None => self.fresh(space, history, stream.seed()),
         }
     }
 
@@ -107,19 +118,65 @@ impl FreezeThaw {
         history.states()[trial] == State::Pending && history.reports_of(trial).last().is_none_or(fine)
     }
 
-    fn fresh(&self, space: &Space, history: &History) -> Result<Next, SearchError> {
-        let mut stream = Stream::for_trial(0, history.len() as u64);
+    fn fresh(&self, space: &Space, history: &History, seed: u64) -> Result<Next, SearchError> {
+        // Numbered by trials, not by decisions, so that the points are neighbours in the sequence.
+        let mut stream = Stream::for_trial(seed, history.len() as u64);
         Ok(Next::Start(Sobol::default().suggest(space, history, &mut stream)?))
+    }
+
+    /// Whether enough reports were taken for the trials that there are.
+    fn may_start(&self, history: &History) -> bool {
+        let reports: usize = (0..history.len()).map(|t| history.reports_of(t).len()).sum();
+        history.len().saturating_sub(self.startup) * REPORTS_PER_TRIAL <= reports
+    }
+
+    /// A step as a coordinate.
+    fn place(&self, step: u64) -> f64 {
+        ((step as f64).ln_1p() / (self.last_step as f64).ln_1p()).min(1.0)
     }
 
     fn model(&self, space: &Space, history: &History, curves: &Curves) -> Option<(Model, f64)> {
         let view = View::new(space);
         let mut categorical = view.categorical();
         categorical.push(false);
-        let seen = curves.observations(&view, history, MOST_REPORTS)?;
-        let few = curves.observations(&view, history, MOST_FITTED)?;
+        let seen = self.observations(curves, &view, history, MOST_REPORTS)?;
+        let few = self.observations(curves, &view, history, MOST_FITTED)?;
         let kernel = Kernel::new(categorical).fit(&few.points, &few.y);
         Some((Model::new(kernel, seen.points, &seen.y)?, seen.best))
+    }
+
+    /// At most `most` reports: of each trial its last one, then
+    /// those at half of its steps, a quarter …; trials that stand worse give way first.
+    fn observations(&self, curves: &Curves, view: &View, history: &History, most: usize) -> Option<Seen> {
+        let mut chosen: Vec<(u32, u64, f64)> = Vec::new();
+        let mut order: Vec<u32> = (0..curves.trials.len() as u32).collect();
+        thin(&mut order, most, most / 2);
+        for level in 0..4 {
+            for &i in &order {
+                let (t, curve) = &curves.trials[i as usize];
+                let k = (curve.len() >> level).max(1) - 1;
+                let repeated = level > 0 && k == (curve.len() >> (level - 1)).max(1) - 1;
+                if chosen.len() < most && !repeated {
+                    chosen.push((*t, curve[k].0, curve[k].1));
+                }
+            }
+        }
+        let mut sorted: Vec<f64> = chosen.iter().map(|c| c.2).collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let median = *sorted.get(sorted.len() / 2)?;
+        let spread = (median - curves.reached).max(1e-12 * median.abs()).max(f64::MIN_POSITIVE);
+        let seen = |loss: f64| ((loss - curves.reached) / spread + FLOOR).min(f64::MAX).ln();
+        let mut points = Points::new(view.axes.len() + 1);
+        let mut y = Vec::with_capacity(chosen.len());
+        for (t, step, loss) in chosen {
+            let mut x = view.point(history, t);
+            x.push(self.place(step));
+            points.push(&x);
+            y.push(seen(loss));
+        }
+        let mean = y.iter().sum::<f64>() / y.len() as f64;
+        let unit = standardise(&mut y);
+        Some(Seen { points, y, best: (seen(curves.reached) - mean) / unit })
     }
 
     fn judge(
@@ -132,48 +189,56 @@ impl FreezeThaw {
         stream: &mut Stream,
     ) -> Result<Next, SearchError> {
         let view = View::new(space);
-        let mut at_end = Points::new(view.axes.len() + 1);
-        for &t in open {
-            let mut x = view.point(history, t as u32);
-            x.push(1.0);
-            at_end.push(&x);
+        let mut ahead = Points::new(view.axes.len() + 1);
+        // Which candidate each point ahead belongs to, and the steps to it.
+        let mut ways: Vec<(usize, u64)> = Vec::new();
+        let mut look = |candidate: usize, mut x: Vec<f64>, done: u64| {
+            x.push(0.0);
+            for steps in horizons(self.last_step.saturating_sub(done)) {
+                x[view.axes.len()] = self.place(done + steps);
+                ahead.push(&x);
+                ways.push((candidate, steps));
+            }
+        };
+        for (i, &t) in open.iter().enumerate() {
+            let done = history.reports_of(t).last().map_or(0, |r| r.step);
+            look(i, view.point(history, t as u32), done);
         }
-        let leaders: Vec<u32> = curves.trials.iter().take(5).map(|t| t.0).collect();
         let mut fresh = Vec::new();
-        for unit in view.candidates(history, &leaders, stream).into_iter().step_by(6).take(FRESH) {
-            let (raw, mut x) = view.settle(&unit);
-            if space.allows(&raw) {
-                x.push(1.0);
-                at_end.push(&x);
-                fresh.push(raw);
+        if open.is_empty() || self.may_start(history) {
+            let leaders: Vec<u32> = curves.trials.iter().take(5).map(|t| t.0).collect();
+            for unit in view.candidates(history, &leaders, stream).into_iter().step_by(6).take(FRESH) {
+                let (raw, x) = view.settle(&unit);
+                if space.allows(&raw) {
+                    look(open.len() + fresh.len(), x, 0);
+                    fresh.push(raw);
+                }
             }
         }
-        // Improvement per step that is left to pay for it.
-        let mut values = model.log_improvements(&at_end, best);
-        for (i, value) in values.iter_mut().enumerate() {
-            let done = open.get(i).and_then(|&t| history.reports_of(t).last()).map_or(0, |r| r.step);
-            *value -= (self.last_step.saturating_sub(done).max(1) as f64).ln();
+        // Improvement per step that is to be paid for it.
+        let mut values = vec![f64::NEG_INFINITY; open.len() + fresh.len()];
+        for (value, &(i, steps)) in model.log_improvements(&ahead, best).iter().zip(&ways) {
+            values[i] = values[i].max(value - (steps as f64).ln());
         }
         let winner = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]));
         match winner {
             Some(i) if i < open.len() => Ok(Next::Advance(open[i])),
             Some(i) => Ok(Next::Start(space.params(&fresh[i - open.len()]))),
-            None => self.fresh(space, history),
+            None => self.fresh(space, history, stream.seed()),
         }
     }
 }
 
-/// Comparable reports of all trials that say something, with the common shape of the curves.
+/// Comparable reports of all trials that say something.
 struct Curves {
     /// Numbers of the trials, best last loss first, with their comparable reports as (step, loss).
     trials: Vec<(u32, Vec<(u64, f64)>)>,
-    /// What is left to fall from a step to the last one, by rising step.
-    remaining: Vec<(u64, f64)>,
-    last_step: u64,
+    /// Smallest loss in them.
+    reached: f64,
 }
 
 impl Curves {
-    fn new(history: &History, last_step: u64) -> Curves {
+    fn new(history: &History) -> Curves {
         let mut trials: Vec<(u32, Vec<(u64, f64)>)> = Vec::new();
         let mut worst = f64::NEG_INFINITY;
         for t in 0..history.len() {
@@ -198,79 +263,10 @@ impl Curves {
         if worst == f64::NEG_INFINITY {
             trials.clear();
         }
-        let remaining = Self::shape(&trials, last_step);
-        let end = |curve: &[(u64, f64)]| curve.last().map_or(f64::INFINITY, |&(s, l)| l + at(&remaining, s));
+        let end = |curve: &[(u64, f64)]| curve.last().map_or(f64::INFINITY, |c| c.1);
         trials.sort_by(|a, b| end(&a.1).total_cmp(&end(&b.1)).then(a.0.cmp(&b.0)));
-        Curves { trials, remaining, last_step }
-    }
-
-    /// Cumulates the median changes between neighbouring steps, from the last step backwards.
-    fn shape(trials: &[(u32, Vec<(u64, f64)>)], last_step: u64) -> Vec<(u64, f64)> {
-        let mut changes: std::collections::BTreeMap<u64, Vec<f64>> = std::collections::BTreeMap::new();
-        for (_, curve) in trials {
-            for pair in curve.windows(2) {
-                // Per step, so that unevenly spaced reports count alike.
-                let steps = (pair[1].0 - pair[0].0) as f64;
-                changes.entry(pair[0].0).or_default().push((pair[1].1 - pair[0].1) / steps);
-            }
-        }
-        let mut slopes: Vec<(u64, f64)> = Vec::with_capacity(changes.len());
-        for (step, mut slope) in changes {
-            slope.sort_unstable_by(f64::total_cmp);
-            slopes.push((step, slope[slope.len() / 2].min(0.0)));
-        }
-        let mut remaining = Vec::with_capacity(slopes.len());
-        let (mut sum, mut to) = (0.0, last_step);
-        // Beyond the last step that two trials have seen, slopes are taken to fall as 1/step.
-        if let Some(&(step, slope)) = slopes.last().filter(|s| s.0 < last_step) {
-            let from = (step + 1).min(last_step).max(1) as f64;
-            sum += slope * from * (last_step as f64 / from).ln();
-            to = (step + 1).min(last_step);
-        }
-        for &(step, slope) in slopes.iter().rev() {
-            sum += slope * to.saturating_sub(step) as f64;
-            to = step;
-            remaining.push((step, sum));
-        }
-        remaining.reverse();
-        remaining
-    }
-
-    /// At most `most` reports: of each trial its last one, then
-    /// those at half of its steps, a quarter …; trials that stand worse give way first.
-    fn observations(&self, view: &View, history: &History, most: usize) -> Option<Seen> {
-        let mut chosen: Vec<(u32, u64, f64)> = Vec::new();
-        let mut order: Vec<u32> = (0..self.trials.len() as u32).collect();
-        thin(&mut order, most, most / 2);
-        for level in 0..4 {
-            for &i in &order {
-                let (t, curve) = &self.trials[i as usize];
-                let k = (curve.len() >> level).max(1) - 1;
-                let repeated = level > 0 && k == (curve.len() >> (level - 1)).max(1) - 1;
-                if chosen.len() < most && !repeated {
-                    chosen.push((*t, curve[k].0, curve[k].1 + at(&self.remaining, curve[k].0)));
-                }
-            }
-        }
-        let mut sorted: Vec<f64> = chosen.iter().map(|c| c.2).collect();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let (&first, median) = (sorted.first()?, sorted[sorted.len() / 2]);
-        let spread = (median - first).max(1e-12 * median.abs()).max(f64::MIN_POSITIVE);
-        let mut points = Points::new(view.axes.len() + 1);
-        let mut y = Vec::with_capacity(chosen.len());
-        let scale = (self.last_step as f64).ln_1p();
-        for (t, step, loss) in chosen {
-            let mut x = view.point(history, t);
-            x.push(((step as f64).ln_1p() / scale).min(1.0));
-            points.push(&x);
-            y.push(drawn_in((loss - median) / spread));
-        }
-        let mean = y.iter().sum::<f64>() / y.len() as f64;
-        let unit = standardise(&mut y);
-        let reached =
-            self.trials.iter().flat_map(|(_, curve)| curve).map(|c| c.1).fold(f64::INFINITY, f64::min);
-        let best = (drawn_in((reached - median) / spread) - mean) / unit;
-        Some(Seen { points, y, best })
+        let reached = trials.iter().flat_map(|t| &t.1).map(|c| c.1).fold(f64::INFINITY, f64::min);
+        Curves { trials, reached }
     }
 }
 
@@ -281,16 +277,10 @@ struct Seen {
     best: f64,
 }
 
-/// What is left to fall from a step on.
-fn at(remaining: &[(u64, f64)], step: u64) -> f64 {
-    let i = remaining.partition_point(|r| r.0 <= step);
-    match (i.checked_sub(1).map(|i| remaining[i]), remaining.get(i)) {
-        (Some((s, r)), _) if s == step => r,
-        // Between two steps: linear.
-        (Some((a, ra)), Some(&(b, rb))) => ra + (rb - ra) * (step - a) as f64 / (b - a) as f64,
-        (None, Some(&(_, r))) => r,
-        _ => 0.0,
-    }
+/// Steps to look ahead with so many left: doubling, and to the end.
+fn horizons(left: u64) -> impl Iterator<Item = u64> {
+    let doubling = std::iter::successors(Some(1u64), |h| h.checked_mul(2)).take_while(move |&h| h < left);
+    doubling.chain(std::iter::once(left.max(1)))
 }
 
 #[cfg(test)]

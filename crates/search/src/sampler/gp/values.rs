@@ -31,7 +31,7 @@ pub(super) fn standardised(history: &History, ranked: &[u32]) -> (Vec<f64>, f64)
 }
 
 /// A loss in units of the distance from the best to the median, logarithmic beyond the median.
-pub(super) fn drawn_in(z: f64) -> f64 {
+fn drawn_in(z: f64) -> f64 {
     if z > 0.0 { z.ln_1p() } else { z }
 }
 
