@@ -5,7 +5,10 @@ import io
 import json
 import math
 import os
+import sqlite3
 import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -101,3 +104,47 @@ def test_a_folder_of_runs_is_a_sweep(name, lehr, tmp_path):
         assert {name: group["best_rate"] for name, group in found.items()} == best
     done = run(lehr, "robustness", tmp_path / "none")
     assert done.returncode == 2 and "none" in done.stderr
+
+
+WRITER = """
+import os, sys, time
+from tensorboardX import SummaryWriter
+
+folder, lr = sys.argv[1], float(sys.argv[2])
+with SummaryWriter(folder, flush_secs=1) as writer:
+    for step in range(1, 6):
+        writer.add_scalar("train/loss", 9.0, step)
+        writer.add_scalar("val/loss", lr + 1 / step, step)
+    writer.flush()
+    end = time.monotonic() + 60
+    while not os.path.exists("seen"):
+        assert time.monotonic() < end, "nobody reads the events while they are written"
+        time.sleep(0.05)
+    writer.add_scalar("val/loss", lr, 6)
+"""
+
+
+def test_events_are_read_while_the_program_writes_them(lehr, tmp_path):
+    (tmp_path / "train.py").write_text(WRITER)
+    words = [lehr, "tune", "--lr", "0.1..1", "--sampler", "sobol", "--trials", "1", "--json"]
+    words += ["--metric-file", "{checkpoint}/tb:val/loss", "--", sys.executable, "train.py", "{checkpoint}/tb", "{lr}"]
+    begun = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60
+    reports = []
+    while len(reports) < 5:
+        assert time.monotonic() < end and begun.poll() is None, reports
+        time.sleep(0.1)
+        try:
+            with sqlite3.connect(tmp_path / "lehr.db") as file:
+                query = "SELECT step, intermediate_value FROM trial_intermediate_values ORDER BY step"
+                reports = file.execute(query).fetchall()
+        except sqlite3.OperationalError:
+            continue
+    (tmp_path / "seen").touch()
+    out, errors = begun.communicate(timeout=100)
+    assert begun.returncode == 0, errors
+    best = json.loads(out)["best"]
+    lr = best["params"]["lr"]
+    assert [step for step, _ in reports] == [1, 2, 3, 4, 5]
+    assert [value for _, value in reports] == pytest.approx([lr + 1 / step for step in range(1, 6)], rel=1e-6)
+    assert best["value"] == pytest.approx(lr, rel=1e-6)

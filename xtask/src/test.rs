@@ -13,10 +13,12 @@ pub fn run(args: &TestArgs) -> Result<bool, String> {
     if !data.is_dir() {
         steps.leave_out("tests on the real data sets", "there is no ../shared/data beside the repository");
     }
+    // Rust and Python tests use it.
+    let postgresql = postgresql(&mut steps);
     if args.no_rust {
         steps.leave_out("Rust tests", "--no-rust");
     } else {
-        rust(&mut steps);
+        rust(&mut steps, postgresql);
     }
     match (args.no_python, Kind::from_light(args.light)) {
         (true, _) => steps.leave_out("Python tests", "--no-python"),
@@ -25,19 +27,24 @@ pub fn run(args: &TestArgs) -> Result<bool, String> {
     Ok(steps.close())
 }
 
-fn rust(steps: &mut Steps) {
-    steps.run("Links of the documentation", links::check);
-    let mut postgresql = false;
+/// Whether a PostgreSQL server can be started.
+fn postgresql(steps: &mut Steps) -> bool {
+    let mut found = false;
     steps.run("PostgreSQL", || {
-        postgresql = system::postgresql()?;
+        found = system::postgresql()?;
         Ok(Tally::default())
     });
-    if !postgresql {
+    if !found {
         steps.leave_out(
             "tests on PostgreSQL",
             "it is not installed, and only root may install it: `apt-get install postgresql`",
         );
     }
+    found
+}
+
+fn rust(steps: &mut Steps, postgresql: bool) {
+    steps.run("Links of the documentation", links::check);
     steps.run("Rust tests and documentation examples", || {
         let mut tests = root::cargo();
         tests.args(["test", "--workspace", "--no-fail-fast"]);

@@ -64,7 +64,7 @@ fn spec(study: &Study, goal: &Goal, strategy: &str, folder: &Path) -> Result<Spe
         maximize: goal.direction == Direction::Maximize,
         schedule: goal.schedule.clone(),
         steps: Some(goal.target.steps),
-        strategy: strategy.to_owned(),
+        strategy: Some(strategy.to_owned()),
         comparable: goal.comparable_reports,
         tolerance: goal.tolerance,
         trials: goal.max_trials,

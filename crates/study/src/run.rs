@@ -249,6 +249,8 @@ pub struct Stale {
     pub silent: f64,
     /// The number of the trial that waits in its place.
     pub retry: Option<usize>,
+    /// Whether the run itself waits, because its trial has others.
+    pub paused: bool,
 }
 
 /// A worker.

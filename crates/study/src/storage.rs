@@ -85,7 +85,7 @@ pub trait Storage: Send + Sync {
     ///
     /// Its trial fails with it, and a copy waits in its place, with Optuna's attributes `failed_trial` and `retry_history`
     /// and the run's last checkpoint, unless it was retried `retries` times already. A trial with several runs stays open
-    /// instead: only the run is lost. Runs that never gave a sign of life are left alone, as Optuna does.
+    /// instead: the run is paused, or fails once it was started more often than `retries` allows. Runs that never gave a sign of life are left alone, as Optuna does.
     fn fail_stale(&self, study: StudyId, grace: Duration, retries: usize) -> Result<Vec<Stale>, StudyError>;
 
     /// Brings records up to date: reads the trials and runs that are new or were not finished. See [`Records`].

@@ -44,6 +44,10 @@ pub struct Tune {
     /// Seed of everything: split, rates, runs
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Seeds per trial: each is one run with its own initial weights and order of data, and the trial's value is their
+    /// mean [default: 20 on the built-in data, 5 on other data, 1 for programs]
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<usize>,
     /// Folder for the results [default: a new one in lehr-out; for programs lehr-out]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -81,10 +85,6 @@ pub struct Builtin {
     /// Peak rates per schedule [default: 16]
     #[arg(long, value_name = "N")]
     pub points: Option<usize>,
-    /// Seeds per trial: each is one run with its own initial weights and order of data [default: 20 on the
-    /// built-in data, else 5]
-    #[arg(long, value_name = "N")]
-    pub seeds: Option<usize>,
     /// Length of each run in passes over the training data
     #[arg(long, value_name = "E", allow_hyphen_values = true)]
     pub epochs: Option<f64>,
@@ -108,7 +108,6 @@ impl Tune {
             ("--model", args.model.is_some()),
             ("--optimizer", args.optimizer.is_some()),
             ("--points", args.points.is_some()),
-            ("--seeds", args.seeds.is_some()),
             ("--epochs", args.epochs.is_some()),
             ("--batch", args.batch.is_some()),
             ("--weight-decay", args.weight_decay.is_some()),

@@ -13,6 +13,8 @@ pub enum Reads {
     Schedule,
     /// `LEHR_CHECKPOINT` and `LEHR_RESUME`.
     Checkpoint,
+    /// `LEHR_SEED`.
+    Seed,
 }
 
 impl std::str::FromStr for Reads {
@@ -23,7 +25,8 @@ impl std::str::FromStr for Reads {
             "steps" => Ok(Self::Steps),
             "schedule" => Ok(Self::Schedule),
             "checkpoint" => Ok(Self::Checkpoint),
-            other => Err(format!("'{other}' is none of steps, schedule, checkpoint")),
+            "seed" => Ok(Self::Seed),
+            other => Err(format!("'{other}' is none of steps, schedule, checkpoint, seed")),
         }
     }
 }

@@ -43,6 +43,9 @@ pub struct Goal {
     pub schedule: Option<String>,
     /// Seed of the search, and of the first run of each trial.
     pub seed: u64,
+    /// Runs of each trial, with the seeds `seed`, `seed` + 1, …; its value is their mean. For [`super::Sampled`]: the strategy
+    /// `annealed` repeats what pays.
+    pub seeds: usize,
     /// The user's present setting: trial 0.
     pub baseline: Option<Params>,
     /// Regret at the target that is good enough, in units of the objective; `None`: the noise between runs.
@@ -68,6 +71,7 @@ impl Goal {
             rate: "lr".into(),
             schedule,
             seed: 0,
+            seeds: 1,
             baseline: None,
             tolerance: None,
             max_trials: None,
@@ -144,6 +148,9 @@ impl Goal {
         let wrong = |problem: String| Err(StrategyError::Goal(problem));
         if self.target.steps == 0 {
             return wrong("the target horizon is 0 steps; give at least 1".into());
+        }
+        if self.seeds == 0 {
+            return wrong("the number of seeds is 0; give at least 1".into());
         }
         if let Some(tolerance) = self.tolerance.filter(|t| !(*t >= 0.0 && t.is_finite())) {
             return wrong(format!("the tolerance must be a finite number of at least 0, not {tolerance}"));

@@ -36,15 +36,17 @@ mod names;
 mod record;
 mod result;
 mod sampled;
+mod seeds;
 
 pub use annealed::Annealed;
 pub use builtin::{BuiltIn, drive};
 pub use error::StrategyError;
 pub use goal::{Abilities, Goal};
-pub use names::{NAMES, by_name, grid_size};
+pub use names::{NAMES, by_name, grid_size, usual};
 pub use record::{Branch, Record, Run, RunState};
 pub use result::{Estimate, Range, Recommendation, Spent};
 pub use sampled::Sampled;
+pub use seeds::{Stand, stand};
 
 use lehr_search::{Key, Params, Verdict};
 
@@ -126,6 +128,16 @@ pub trait Strategy: Send + Sync {
     /// As for [`Strategy::next`], and if there is no such run.
     fn judge(&self, goal: &Goal, record: &Record, run: usize) -> Result<Verdict, StrategyError>;
 
+    /// Updates after which a run of these parameters to `horizon` has to keep a checkpoint, because a longer run may branch off
+    /// there; rising.
+    ///
+    /// # Errors
+    /// A schedule that the parameters do not fill.
+    fn checkpoints(&self, goal: &Goal, params: &Params, horizon: u64) -> Result<Vec<u64>, StrategyError> {
+        let _ = (goal, params, horizon);
+        Ok(Vec::new())
+    }
+
     /// What to conclude from the record as it is, also before the end.
     ///
     /// # Errors
@@ -144,6 +156,10 @@ impl<S: Strategy + ?Sized> Strategy for Box<S> {
 
     fn judge(&self, goal: &Goal, record: &Record, run: usize) -> Result<Verdict, StrategyError> {
         (**self).judge(goal, record, run)
+    }
+
+    fn checkpoints(&self, goal: &Goal, params: &Params, horizon: u64) -> Result<Vec<u64>, StrategyError> {
+        (**self).checkpoints(goal, params, horizon)
     }
 
     fn result(&self, goal: &Goal, record: &Record) -> Result<Recommendation, StrategyError> {

@@ -3,7 +3,7 @@
 use lehr_search::sampler::{Auto, CmaEs, GaussianProcess, Grid, Random, Sobol, Tpe};
 use lehr_search::{History, Params, Pruner, Sampler, SearchError, Space, Stream};
 
-use super::{Annealed, Sampled, Strategy, StrategyError};
+use super::{Annealed, Goal, Sampled, Strategy, StrategyError};
 
 /// The names that [`by_name`] knows.
 pub const NAMES: [&str; 8] = ["annealed", "auto", "gp", "tpe", "cmaes", "random", "sobol", "grid"];
@@ -25,6 +25,14 @@ pub fn by_name(name: &str, pruner: Option<Box<dyn Pruner>>) -> Result<Box<dyn St
         _ => return Err(StrategyError::Unknown { name: name.to_owned() }),
     };
     Ok(Box::new(Sampled::new(sampler, pruner)))
+}
+
+/// Whether `annealed` is what is used where it can be and no strategy is named.
+const ANNEALED_IS_USUAL: bool = false;
+
+/// The strategy that is used where none is named.
+pub fn usual(goal: &Goal) -> &'static str {
+    if ANNEALED_IS_USUAL && Annealed::fits(goal) { "annealed" } else { "auto" }
 }
 
 /// A grid made for whatever space it meets: 16 values of each parameter that has more.
@@ -60,6 +68,14 @@ mod tests {
         for name in NAMES {
             assert!(by_name(name, None).is_ok(), "{name}");
         }
+        let goal = |space: &str| Goal::new(space.parse().unwrap(), lehr_schedule::Horizon::steps(100));
+        let fits = |goal: &Goal| Annealed::fits(goal) && by_name(usual(goal), None).is_ok();
+        assert!(fits(&goal("lr=log 1e-4..1, depth=2..4")));
+        for other in ["lr=0.1..1", "depth=2..4"] {
+            assert!(!fits(&goal(other)), "{other}");
+        }
+        assert!(!fits(&Goal { seeds: 2, ..goal("lr=log 1e-4..1") }));
+        assert!(!fits(&Goal { abilities: crate::strategy::Abilities::RATE_ONLY, ..goal("lr=log 1e-4..1") }));
         let error = by_name("tpee", None).err().unwrap().to_string();
         assert!(error.contains("no strategy 'tpee'") && error.contains("tpe, cmaes"), "{error}");
     }

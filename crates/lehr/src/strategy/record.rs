@@ -1,5 +1,7 @@
 //! What was started, and what became of it.
 
+use std::collections::BTreeSet;
+
 use lehr_search::Params;
 
 use super::{RunPlan, StrategyError, Trial};
@@ -11,6 +13,8 @@ pub struct Record {
     pub params: Vec<Params>,
     /// The runs, in order of start.
     pub runs: Vec<Run>,
+    /// Trials of which no further run may start.
+    pub closed: BTreeSet<usize>,
 }
 
 /// One training of a trial to a horizon.
@@ -123,6 +127,11 @@ impl Record {
     /// The runs of a trial, in order of start.
     pub fn runs_of(&self, trial: usize) -> impl Iterator<Item = &Run> {
         self.runs.iter().filter(move |run| run.trial == trial)
+    }
+
+    /// Whether no further run of a trial may start.
+    pub fn is_closed(&self, trial: usize) -> bool {
+        self.closed.contains(&trial)
     }
 
     /// Whether a run is under way.

@@ -5,6 +5,7 @@ use lehr_search::{
     Direction, History, Key, Outcome, Params, Pruner, Report, Sampler, SearchError, Stream, Value, Verdict,
 };
 
+use super::seeds::{self, Stand};
 use super::{
     Estimate, Goal, Next, Recommendation, Record, Run, RunPlan, RunState, Spent, Strategy, StrategyError,
     Trial,
@@ -14,6 +15,9 @@ use super::{
 ///
 /// The losses of runs whose rate is not annealed yet are marked as not comparable ([`Key`]), so that pruners leave them
 /// alone, unless [`Goal::comparable_reports`]; the loss at the end of a run always compares.
+///
+/// With several [`Goal::seeds`] a trial is that many runs; they follow one after the other, or side by side where no other trial
+/// is to be started, and the pruner judges after each of them by the values of the same seeds.
 ///
 /// It stops at [`Goal::max_trials`], at the end of a grid, or when another full run would go beyond [`Goal::budget`].
 pub struct Sampled {
@@ -25,6 +29,29 @@ impl Sampled {
     /// A sampler with a pruner; `None` prunes nothing but what has diverged.
     pub fn new(sampler: Box<dyn Sampler>, pruner: Option<Box<dyn Pruner>>) -> Self {
         Self { sampler, pruner: pruner.unwrap_or_else(|| Box::new(Diverging)) }
+    }
+}
+
+impl Sampled {
+    /// A trial that was begun and needs another seed, and that seed. `aside`: also one that has a run under way.
+    fn next_seed(
+        &self,
+        goal: &Goal,
+        record: &Record,
+        aside: bool,
+    ) -> Result<Option<(usize, u64)>, StrategyError> {
+        if goal.seeds < 2 {
+            return Ok(None);
+        }
+        let history = history(goal, record)?;
+        for trial in (0..record.params.len()).filter(|&trial| !record.is_closed(trial)) {
+            let Stand::Open { started, busy } = seeds::stand(goal, record, trial) else { continue };
+            let begun = started > 0 && started < goal.seeds && (aside || !busy);
+            if begun && !history.trial(trial).is_some_and(|trial| self.pruner.judge(trial).prune) {
+                return Ok(Some((trial, goal.seed.wrapping_add(started as u64))));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -60,10 +87,25 @@ impl Strategy for Sampled {
         goal.check()?;
         record.check()?;
         let number = record.params.len();
-        if let Some(most) = goal.max_trials.filter(|&most| number >= most) {
-            return Ok(Next::Stop { reason: format!("{most} trials were asked for") });
+        let stop = match goal.max_trials.filter(|&most| number >= most) {
+            Some(most) => Some(format!("{most} trials were asked for")),
+            None => {
+                let whole = goal.target.steps.saturating_mul(goal.seeds as u64);
+                let cost = whole.saturating_add(seeds::reserved(goal, record));
+                budget_spent(goal, record, if goal.seeds > 1 { cost } else { goal.target.steps })
+            }
+        };
+        if let Some((trial, seed)) = self.next_seed(goal, record, stop.is_some())? {
+            return Ok(Next::Run(RunPlan {
+                trial: Trial::Known(trial),
+                horizon: goal.target.steps,
+                branch: None,
+                checkpoints: Vec::new(),
+                seed,
+                reason: "another seed".into(),
+            }));
         }
-        if let Some(reason) = budget_spent(goal, record, goal.target.steps) {
+        if let Some(reason) = stop {
             return Ok(Next::Stop { reason });
         }
         let params = match &goal.baseline {
@@ -113,7 +155,11 @@ impl Strategy for Sampled {
                     "the best of many noisy runs looks better than it is: a new run of it may come out worse"
                         .to_owned(),
                 );
-                format!("Use {params:#}: its run ended at {:#}.", Value::Float(value))
+                let value = Value::Float(value);
+                match goal.seeds {
+                    1 => format!("Use {params:#}: its run ended at {value:#}."),
+                    seeds => format!("Use {params:#}: its {seeds} seeds ended at {value:#} on average."),
+                }
             }
             _ => "Nothing can be recommended: no run to the target came to its end.".to_owned(),
         };
@@ -153,6 +199,20 @@ pub(super) fn history(goal: &Goal, record: &Record) -> Result<History, StrategyE
         history.start(params)?;
     }
     for (trial, params) in record.params.iter().enumerate() {
+        if goal.seeds > 1 {
+            seeds::observe(&mut history, goal, record, trial)?;
+            let outcome = match seeds::stand(goal, record, trial) {
+                Stand::Complete(mean) => Outcome::Complete(mean),
+                Stand::Diverged => Outcome::Diverged,
+                Stand::Failed => Outcome::Failed,
+                Stand::Pruned => Outcome::Pruned,
+                // It was given up before its last seed.
+                Stand::Open { busy: false, .. } if record.is_closed(trial) => Outcome::Pruned,
+                Stand::Open { .. } => continue,
+            };
+            history.finish(trial, outcome)?;
+            continue;
+        }
         // The longest run speaks for a trial.
         let Some(run) = record.runs_of(trial).max_by_key(|run| run.horizon) else { continue };
         let key = key(goal, params, run.horizon)?;
@@ -240,7 +300,11 @@ mod tests {
             assert_eq!(found.loss.unwrap().value, best, "{name}");
             assert_eq!(found.spent.full_runs, 12.0);
             assert!(found.schedule.is_some());
-            let mut cut = Record { params: whole.params[..5].to_vec(), runs: whole.runs[..5].to_vec() };
+            let mut cut = Record {
+                params: whole.params[..5].to_vec(),
+                runs: whole.runs[..5].to_vec(),
+                ..Record::default()
+            };
             drive(&*by_name(name, None).unwrap(), &goal, &mut cut);
             assert_eq!(cut, whole, "{name}");
         }

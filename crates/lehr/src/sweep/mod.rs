@@ -12,7 +12,8 @@ mod table;
 pub use analysis::{
     Analysis, Best, Divergence, Edge, Interval, OVERSHOOT, Overshoot, ScheduleReport, analyse,
 };
-pub(crate) use noise::{deviation, half_width, median};
+pub use noise::half_width;
+pub(crate) use noise::{deviation, median};
 pub(crate) use recommend::simplicity;
 pub use recommend::{Comparison, Reason, Recommendation};
 pub use smooth::{Smooth, smooth};

@@ -59,12 +59,14 @@ pub enum Event<'a> {
         /// Why, in words.
         reason: Option<&'a str>,
     },
-    /// A worker gave no sign of life: its trial has failed.
+    /// A worker gave no sign of life: its run is lost to it.
     Dead {
         /// The trial.
         trial: usize,
         /// The trial that is to be run in its place.
         retry: Option<usize>,
+        /// Whether the run itself is to go on, because its trial has others.
+        paused: bool,
     },
     /// Something that went wrong and did not stop the work.
     Trouble(String),

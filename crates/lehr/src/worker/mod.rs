@@ -31,4 +31,4 @@ pub use spec::{Job, Spec};
 #[cfg(unix)]
 pub use stop::Stop;
 #[cfg(unix)]
-pub use train::{HANDED_BACK, Hand, words};
+pub use train::{HANDED_BACK, Hand, words, words_at};

@@ -18,6 +18,11 @@ impl Place {
         Self { folder: study.join(format!("trial-{trial:05}")).join(format!("run-{run:05}")) }
     }
 
+    /// Of a run of what a study recommends.
+    pub fn recommended(out: &Path, study: &str) -> Self {
+        Self { folder: Self::of_study(out, study).join("recommended") }
+    }
+
     /// The folder of a study.
     pub fn of_study(out: &Path, study: &str) -> PathBuf {
         let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };

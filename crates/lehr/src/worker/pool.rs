@@ -52,7 +52,7 @@ pub struct Shared<'a> {
     pub name: String,
     /// Whether a trial may have several runs.
     pub several: bool,
-    /// Whether the strategy may stop runs on the way.
+    /// Whether the strategy may stop runs before their end.
     pub judges: bool,
     /// Asked to stop.
     pub stop: &'a Stop,
@@ -102,8 +102,10 @@ pub fn work(
         ));
     }
     let name = study.name().to_owned();
-    let several = job.strategy.name() == "annealed";
-    let judges = several || job.spec.pruner.as_deref().is_some_and(|name| name != "none");
+    let annealed = job.strategy.name() == "annealed";
+    let several = annealed || job.goal.seeds > 1;
+    // With several seeds it is judged between them.
+    let judges = annealed || (!several && job.spec.pruner.as_deref().is_some_and(|name| name != "none"));
     let worker =
         study.storage().enter_worker(study.id(), &options.name, &options.host, std::process::id())?;
     let (study, wake, progress) = (Mutex::new(study), Condvar::new(), Mutex::default());
@@ -223,7 +225,12 @@ impl Shared<'_> {
             return Ok(Turn::End(Done::TimeUp));
         }
         Ok(match self.question().ask(&mut study, worker)? {
-            Asked::Run { attempt, checkpoints, .. } => Turn::Train(attempt, checkpoints),
+            Asked::Run { attempt, checkpoints, warning, .. } => {
+                if let Some(warning) = warning {
+                    (self.tell)(Event::Trouble(warning));
+                }
+                Turn::Train(attempt, checkpoints)
+            }
             Asked::Wait => Turn::Wait,
             Asked::Enough(reason) => Turn::End(Done::Finished(reason)),
         })
@@ -247,7 +254,7 @@ impl Shared<'_> {
         }
         let silence = Duration::from_secs_f64(spec.silence);
         for dead in study.storage().fail_stale(study.id(), silence, spec.retries)? {
-            (self.tell)(Event::Dead { trial: dead.trial, retry: dead.retry });
+            (self.tell)(Event::Dead { trial: dead.trial, retry: dead.retry, paused: dead.paused });
         }
         Ok(())
     }

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use lehr_search::{Sampler, Seen, Stream, sampler};
 use lehr_study::{
-    Attempt, Branch, Checkpoint, NewRun, Plan, RunEnd, RunOutcome, RunRecord, RunState, Study, StudyError,
-    Target, TrialState,
+    Attempt, Branch, Checkpoint, Kind, NewRun, Owner, Plan, RunEnd, RunOutcome, RunRecord, RunState, Study,
+    StudyError, Target, TrialRecord, TrialState,
 };
 
-use crate::strategy::{self, Goal, Next, Record, RunPlan, Strategy, Trial};
+use crate::strategy::{self, Goal, Next, Record, RunPlan, Stand, Strategy, Trial};
 
 use super::error::WorkerError;
 use super::places::{Place, checkpoint_in};
@@ -37,6 +37,8 @@ pub enum Asked {
         checkpoints: Vec<u64>,
         /// Why.
         reason: String,
+        /// What could not be done as the strategy wanted it.
+        warning: Option<String>,
     },
     /// Nothing until a run under way has ended, or another worker has started one.
     Wait,
@@ -53,7 +55,12 @@ impl Question<'_> {
         study.refresh()?;
         if let Some(attempt) = self.take_up(study, worker)? {
             let reason = "it was begun or asked for before".to_owned();
-            return Ok(Asked::Run { attempt: Box::new(attempt), checkpoints: Vec::new(), reason });
+            let horizon = attempt.claim().plan.horizon;
+            let checkpoints = self.strategy.checkpoints(self.goal, attempt.params(), horizon)?;
+            return Ok(Asked::Run { attempt: Box::new(attempt), checkpoints, reason, warning: None });
+        }
+        if self.goal.seeds > 1 {
+            self.settle(study)?;
         }
         let record = record(study.refresh()?, &self.goal.space, self.goal.target.steps);
         match self.strategy.next(self.goal, &record)? {
@@ -62,11 +69,11 @@ impl Question<'_> {
             Next::Stop { reason } => Ok(Asked::Enough(reason)),
             Next::Run(plan) => {
                 let (checkpoints, reason) = (plan.checkpoints.clone(), plan.reason.to_string());
-                let Some(run) = self.new_run(study, &record, plan, worker)? else { return Ok(Asked::Wait) };
+                let (run, warning) = self.new_run(study, &record, plan, worker)?;
                 match study.start(&run) {
                     // Another worker was faster: the decision is made again.
                     Err(StudyError::Outdated { .. }) => Ok(Asked::Wait),
-                    attempt => Ok(Asked::Run { attempt: Box::new(attempt?), checkpoints, reason }),
+                    attempt => Ok(Asked::Run { attempt: Box::new(attempt?), checkpoints, reason, warning }),
                 }
             }
         }
@@ -122,46 +129,95 @@ impl Question<'_> {
         Ok(attempt.set_params(&self.goal.space, &params)?)
     }
 
-    /// A planned run as the study starts it; nothing if the checkpoint that it branches off is gone.
+    /// A planned run as the study starts it, and a warning where it cannot branch off.
     fn new_run(
         &self,
         study: &Study,
         record: &Record,
         plan: RunPlan,
         worker: &str,
-    ) -> Result<Option<NewRun>, WorkerError> {
+    ) -> Result<(NewRun, Option<String>), WorkerError> {
         let goal = self.goal;
         let params = match &plan.trial {
             Trial::New(params) => params.clone(),
             Trial::Known(trial) => record.params.get(*trial).cloned().unwrap_or_default(),
         };
         let key = strategy::comparability(goal, &params, plan.horizon)?;
-        let checkpoint = plan.branch.map(|branch| self.checkpoint(record, branch));
-        let branch = plan.branch.map(|branch| Branch { run: branch.run, step: branch.step });
-        if let (Some(None), Some(branch)) = (&checkpoint, branch) {
-            let message = format!("run {} left no checkpoint of step {}", branch.run, branch.step);
-            return Err(WorkerError::setting("checkpoint", message));
-        }
+        let found = plan.branch.and_then(|branch| self.checkpoint(record, branch));
+        let warning = plan.branch.filter(|_| found.is_none()).map(|branch| {
+            format!(
+                "run {} left no checkpoint step-N up to step {}: a longer run of its trial starts anew",
+                branch.run, branch.step
+            )
+        });
         let target = match plan.trial {
             Trial::New(params) => Target::New { params, saw: seen(record) },
             // One that somebody stopped is closed: what it would train next is a new trial.
             Trial::Known(trial) if is_finished(study, trial) => Target::New { params, saw: seen(record) },
             Trial::Known(trial) => Target::Known(trial),
         };
-        let (horizon, seed, checkpoint) = (plan.horizon, plan.seed, checkpoint.flatten());
-        let plan = Plan { horizon, seed, key, branch, checkpoint };
+        let (branch, checkpoint) = found.unzip();
+        let plan = Plan { horizon: plan.horizon, seed: plan.seed, key, branch, checkpoint };
         let after = Some(study.records().runs().len());
-        Ok(Some(NewRun { target, plan, worker: worker.to_owned(), after }))
+        Ok((NewRun { target, plan, worker: worker.to_owned(), after }, warning))
     }
 
-    /// The checkpoint that a run wrote at a step: the one of this step by its name, or its last one if it ended there.
-    fn checkpoint(&self, record: &Record, branch: strategy::Branch) -> Option<Checkpoint> {
-        let run = record.runs.get(branch.run)?;
-        let place = Place::new(self.out, self.study, run.trial, branch.run);
-        let (path, step) = checkpoint_in(&place.checkpoint(), Some(branch.step))?;
-        let fits = step.map_or(branch.step == run.horizon, |step| step == branch.step);
-        let path = path.canonicalize().ok().filter(|_| fits)?;
-        Some(Checkpoint { path: path.display().to_string(), step: branch.step })
+    /// The last checkpoint up to the step of a branch: its run's, or that of the run which this one branched off itself.
+    fn checkpoint(&self, record: &Record, branch: strategy::Branch) -> Option<(Branch, Checkpoint)> {
+        let (mut number, mut most) = (branch.run, branch.step);
+        loop {
+            let run = record.runs.get(number)?;
+            let place = Place::new(self.out, self.study, run.trial, number);
+            // One without a step in its name is the end of its run.
+            let found = checkpoint_in(&place.checkpoint(), Some(most))
+                .map(|(path, step)| (path, step.unwrap_or(run.horizon)))
+                .filter(|(_, step)| *step <= most && *step > 0);
+            if let Some((path, step)) = found {
+                let path = path.canonicalize().ok()?.display().to_string();
+                return Some((Branch { run: number, step }, Checkpoint { path, step }));
+            }
+            let parent = run.branch.filter(|parent| parent.run < number)?;
+            (number, most) = (parent.run, most.min(parent.step));
+        }
+    }
+
+    /// Ends the trials whose seeds are all trained, one of whose seeds says how the trial ended, or that the pruner stops.
+    fn settle(&self, study: &mut Study) -> Result<(), WorkerError> {
+        let record = record(study.refresh()?, &self.goal.space, self.goal.target.steps);
+        let begun = |trial: &&TrialRecord| trial.state == TrialState::Running && !trial.runs.is_empty();
+        let begun: Vec<usize> =
+            study.records().trials().iter().filter(begun).map(|trial| trial.number).collect();
+        for trial in begun {
+            if record.runs_of(trial).any(|run| run.state.is_open()) {
+                continue;
+            }
+            let state = match strategy::stand(self.goal, &record, trial) {
+                Stand::Complete(_) => TrialState::Complete,
+                Stand::Diverged | Stand::Failed => TrialState::Failed,
+                Stand::Pruned => TrialState::Pruned,
+                Stand::Open { .. } => {
+                    let Some(run) = record.runs.iter().rposition(|run| run.trial == trial) else { continue };
+                    let verdict = self.strategy.judge(self.goal, &record, run)?;
+                    if !verdict.prune {
+                        continue;
+                    }
+                    let reason = [("lehr:reason", verdict.reason.to_string().into())];
+                    study.storage().set_attributes(Owner::Trial(study.id(), trial), Kind::System, &reason)?;
+                    TrialState::Pruned
+                }
+            };
+            end_trial(study, trial, state)?;
+        }
+        study.refresh()?;
+        Ok(())
+    }
+}
+
+/// Ends a trial, unless another worker has done so, or found more to do.
+fn end_trial(study: &Study, trial: usize, state: TrialState) -> Result<(), WorkerError> {
+    match study.storage().close_trial(study.id(), trial, state) {
+        Err(StudyError::State { .. }) => Ok(()),
+        done => Ok(done?),
     }
 }
 
@@ -216,11 +272,7 @@ pub fn close(study: &mut Study, target: u64) -> Result<(), WorkerError> {
         ends.push((trial.number, state));
     }
     for (trial, state) in ends {
-        match study.storage().close_trial(study.id(), trial, state) {
-            // Another worker has closed it, or found more to do.
-            Err(StudyError::State { .. }) => {}
-            done => done?,
-        }
+        end_trial(study, trial, state)?;
     }
     Ok(())
 }

@@ -17,7 +17,9 @@ pub fn record(records: &Records, space: &Space, target: u64) -> Record {
             runs.extend(foreign(trial, target));
         }
     }
-    Record { params, runs }
+    let ended = |trial: &&TrialRecord| trial.state.is_finished();
+    let closed = records.trials().iter().filter(ended).map(|trial| trial.number).collect();
+    Record { params, runs, closed }
 }
 
 fn fitting(trial: &TrialRecord, space: &Space) -> Params {

@@ -13,6 +13,9 @@ use crate::strategy::{self, Goal, Strategy};
 
 use super::error::WorkerError;
 
+/// Most runs of a trial.
+const MOST_SEEDS: usize = 1000;
+
 /// The name of the setting of a study that holds its [`Spec`].
 const SETTING: &str = "program";
 
@@ -52,8 +55,8 @@ pub struct Spec {
     pub reads: Vec<String>,
     /// The user's present setting: trial 0.
     pub baseline: Option<String>,
-    /// How trials are chosen.
-    pub strategy: String,
+    /// How trials are chosen; `None`: as [`strategy::usual`] says.
+    pub strategy: Option<String>,
     /// What stops runs early.
     pub pruner: Option<String>,
     /// Losses on the way compare between trials.
@@ -66,6 +69,8 @@ pub struct Spec {
     pub budget: Option<f64>,
     /// Seed of the search and of the runs.
     pub seed: u64,
+    /// Runs of each trial, that of the first seed included.
+    pub seeds: usize,
     /// Longest time of a run, in seconds.
     pub timeout: Option<f64>,
     /// Time that a program has for ending when it is asked to, in seconds.
@@ -97,13 +102,14 @@ impl Default for Spec {
             binary_schedule: false,
             reads: Vec::new(),
             baseline: None,
-            strategy: "auto".into(),
+            strategy: None,
             pruner: None,
             comparable: false,
             tolerance: None,
             trials: None,
             budget: None,
             seed: 0,
+            seeds: 1,
             timeout: None,
             grace: 30.0,
             silence: 60.0,
@@ -140,7 +146,7 @@ impl Spec {
     ///
     /// # Errors
     /// [`WorkerError`], naming the setting that is wrong.
-    pub fn job(self) -> Result<Job, WorkerError> {
+    pub fn job(mut self) -> Result<Job, WorkerError> {
         let space: Space = match self.space.trim() {
             "" => {
                 return Err(WorkerError::setting(
@@ -164,9 +170,12 @@ impl Spec {
         let goal = self.goal(space, program::abilities(&command, &reads))?;
         self.check_numbers()?;
         self.check_schedule(&goal, &command)?;
+        // The study keeps it, so that it goes on by the same one.
+        let by = self.strategy.get_or_insert_with(|| strategy::usual(&goal).to_owned()).clone();
+        self.check_seeds(&by, command.has("seed") || reads.contains(&Reads::Seed))?;
         let pruner =
             self.pruner.as_deref().map(|name| pruner_by_name(name, goal.target.steps)).transpose()?;
-        let strategy = strategy::by_name(&self.strategy, pruner.flatten())?;
+        let strategy = strategy::by_name(&by, pruner.flatten())?;
         // Asking for the first run finds what the strategy cannot work on.
         strategy.next(&goal, &strategy::Record::default())?;
         Ok(Job { command, metric, metric_file, goal, strategy, spec: self })
@@ -202,6 +211,7 @@ impl Spec {
             rate: self.rate.clone(),
             schedule: self.schedule.clone().or(own).or(in_space),
             seed: self.seed,
+            seeds: self.seeds,
             baseline,
             tolerance: self.tolerance,
             max_trials: self.trials,
@@ -222,7 +232,7 @@ impl Spec {
         seconds("timeout", self.timeout.unwrap_or(1.0), 0.001)?;
         seconds("grace", self.grace, 0.0)?;
         seconds("silence", self.silence, 10.0)?;
-        if self.pruner.is_some() && self.steps.is_none() {
+        if self.pruner.is_some() && self.steps.is_none() && self.seeds == 1 {
             let message = "it needs to know how long a run is: give --steps, in the unit of the reports";
             return Err(WorkerError::setting("pruner", message));
         }
@@ -277,6 +287,29 @@ impl Spec {
         Ok(())
     }
 
+    fn check_seeds(&self, strategy: &str, takes: bool) -> Result<(), WorkerError> {
+        let wrong = |message: String| Err(WorkerError::setting("seeds", message));
+        match self.seeds {
+            1 => Ok(()),
+            0 => wrong("at least one is needed".into()),
+            seeds if seeds > MOST_SEEDS => wrong(format!("{seeds} are too many; at most {MOST_SEEDS}")),
+            _ if strategy == "annealed" => wrong(
+                "the strategy 'annealed' gives every run another seed and repeats what pays; leave it out"
+                    .into(),
+            ),
+            seeds if !takes => wrong(format!(
+                "the command does not take {{seed}}, so {seeds} runs would be the same; hand it over, or say \
+                 --reads seed if the program takes LEHR_SEED"
+            )),
+            _ => match self.pruner.as_deref() {
+                None | Some("none" | "median" | "wilcoxon") => Ok(()),
+                Some(other) => wrong(format!(
+                    "trials are compared seed by seed, which the pruner '{other}' cannot; take wilcoxon or median"
+                )),
+            },
+        }
+    }
+
     /// Time for ending.
     pub fn grace(&self) -> Duration {
         Duration::from_secs_f64(self.grace)
@@ -295,6 +328,7 @@ impl Spec {
                 ("metric", old.metric.clone(), self.metric.clone()),
                 ("direction", old.maximize.to_string(), self.maximize.to_string()),
                 ("steps", steps(old.steps), steps(self.steps)),
+                ("seeds", old.seeds.to_string(), self.seeds.to_string()),
                 ("schedule", text(&old.schedule), text(&self.schedule)),
                 ("own-schedule", text(&old.own_schedule), text(&self.own_schedule)),
             ];

@@ -72,11 +72,7 @@ impl Setting<'_> {
 
     fn start(&self, attempt: &Attempt, place: &Place) -> Result<Start, WorkerError> {
         let (job, plan) = (&self.shared.job, &attempt.claim().plan);
-        if follows(job)
-            && let Some(curve) = job.goal.curve(attempt.params(), plan.horizon)?
-        {
-            write_schedule(&curve, &place.schedule(job.spec.binary_schedule))?;
-        }
+        hand_schedule(place, job, attempt.params(), plan.horizon)?;
         let claim = attempt.claim();
         let own = own(
             place,
@@ -170,6 +166,10 @@ impl Setting<'_> {
                 (End::Paused, RunOutcome::Paused, Some(HANDED_BACK.to_owned()))
             }
             (Outcome::Stopped, Some(Stopped::Lost)) => return Ok(self.tell(attempt, End::Lost, None)),
+            // Its trial has other runs, so that no new trial can take its place: the run itself waits.
+            (Outcome::Stopped, _) if self.shared.several => {
+                (End::HandedBack, RunOutcome::Paused, Some(HANDED_BACK.to_owned()))
+            }
             (Outcome::Stopped, _) => (End::HandedBack, RunOutcome::Failed, Some(HANDED_BACK.to_owned())),
         };
         let steps = if matches!(end, End::Complete(_)) { plan.horizon } else { reached };
@@ -243,6 +243,33 @@ pub fn words(job: &Job, study: &str, hand: &Hand<'_>) -> Result<Vec<String>, Wor
     let place = Place::new(&job.spec.out, study, hand.trial, hand.run);
     let own = own(&place, job, hand)?;
     Ok(job.command.fill(&|name| value(name, job, &own, hand.params)))
+}
+
+/// The words that train some parameters to the target once more, in a place of its own; its schedule file is written.
+///
+/// # Errors
+/// A schedule that the parameters do not fill, a folder that cannot be written.
+pub fn words_at(
+    place: &Place,
+    job: &Job,
+    params: &Params,
+    device: Option<&str>,
+) -> Result<Vec<String>, WorkerError> {
+    let (horizon, seed) = (job.goal.target.steps, job.goal.seed);
+    let place = place.clone().make()?;
+    hand_schedule(&place, job, params, horizon)?;
+    let own = own(&place, job, &Hand { params, trial: 0, run: 0, horizon, seed, resume: None, device })?;
+    Ok(job.command.fill(&|name| value(name, job, &own, params)))
+}
+
+/// Writes the schedule file of a run, if it gets one.
+fn hand_schedule(place: &Place, job: &Job, params: &Params, horizon: u64) -> Result<(), WorkerError> {
+    if follows(job)
+        && let Some(curve) = job.goal.curve(params, horizon)?
+    {
+        write_schedule(&curve, &place.schedule(job.spec.binary_schedule))?;
+    }
+    Ok(())
 }
 
 /// Whether runs get a schedule file.
@@ -360,7 +387,9 @@ impl<'a> Watching<'a> {
         let found = found(self.place, self.reached);
         if found.is_some() && found != self.checkpoint {
             self.checkpoint.clone_from(&found);
-            self.attempt.note(&Note { checkpoint: found, steps: Some(self.reached), ..Note::default() })?;
+            let from = self.attempt.claim().plan.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step);
+            let steps = Some(self.reached.saturating_sub(from));
+            self.attempt.note(&Note { checkpoint: found, steps, ..Note::default() })?;
         }
         Ok(())
     }

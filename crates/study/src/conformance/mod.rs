@@ -23,7 +23,7 @@ use crate::storage::Storage;
 /// A check by name; it panics where something is wrong.
 type Check = (&'static str, fn(&dyn Storage));
 
-const CHECKS: [Check; 15] = [
+const CHECKS: [Check; 16] = [
     ("names", trials::names),
     ("values of all kinds", trials::values_of_all_kinds),
     ("attributes", trials::attributes),
@@ -33,6 +33,7 @@ const CHECKS: [Check; 15] = [
     ("one run", runs::one_run),
     ("reports", runs::reports),
     ("several runs", runs::several_runs),
+    ("several seeds", runs::seeds),
     ("pause and resume", runs::pause_and_resume),
     ("claims end", runs::claims_end),
     ("decisions that came late", runs::decisions_that_came_late),

@@ -246,15 +246,52 @@ pub(super) fn dead_workers(storage: &dyn Storage) {
     let records = read(storage, study);
     assert!(records.trials().iter().all(|t| t.state == TrialState::Failed));
     assert!(records.runs()[0].reason.as_ref().unwrap().contains("no sign of life"));
-    // Of several runs only the one is lost.
+    one_of_several(storage, study);
+    workers(storage, study);
+}
+
+/// A run that is lost from a trial with others is taken up again, up to a bound; the trial stays open.
+fn one_of_several(storage: &dyn Storage, study: StudyId) {
     let first = start(storage, study, 0.1);
     storage.end(&first, &[], &complete(1.0).then(After::Open)).unwrap();
-    again(storage, study, Target::Known(first.trial), 400);
-    thread::sleep(Duration::from_millis(30));
-    let stale = storage.fail_stale(study, Duration::from_millis(5), 2).unwrap();
-    assert_eq!((stale.len(), stale[0].trial, stale[0].retry), (1, first.trial, None));
-    assert_eq!(read(storage, study).trials()[first.trial].state, TrialState::Running);
-    workers(storage, study);
+    let mut claim = again(storage, study, Target::Known(first.trial), 400);
+    for (attempt, state) in [(1, RunState::Paused), (2, RunState::Paused), (3, RunState::Failed)] {
+        assert_eq!(claim.attempt, attempt);
+        thread::sleep(Duration::from_millis(30));
+        let stale = storage.fail_stale(study, Duration::from_millis(5), 2).unwrap();
+        assert_eq!((stale.len(), stale[0].trial, stale[0].retry), (1, first.trial, None));
+        let records = read(storage, study);
+        assert_eq!((stale[0].paused, records.runs()[claim.run].state), (attempt < 3, state));
+        assert_eq!(records.trials()[first.trial].state, TrialState::Running);
+        if state == RunState::Paused {
+            claim = again(storage, study, Target::Paused(claim.run), 400);
+        }
+    }
+}
+
+pub(super) fn seeds(storage: &dyn Storage) {
+    let study = study(storage, "seeds");
+    let first = start(storage, study, 0.1);
+    storage.end(&first, &[(50, 9.0), (100, 3.0)], &complete(3.0).then(After::Open)).unwrap();
+    let ends = [complete(1.0), RunEnd::new(RunOutcome::Diverged, 7), complete(5.0)];
+    for end in ends {
+        let claim = again(storage, study, Target::Known(0), 100);
+        storage.end(&claim, &[(50, 8.0)], &end.then(After::Open)).unwrap();
+    }
+    let reports = |records: &Records| records.trials()[0].reports.clone();
+    let mut records = read(storage, study);
+    assert_eq!(reports(&records), [(0, 3.0), (1, 1.0), (3, 5.0)], "to Optuna: place and value of each run");
+    assert_eq!(records.reports_of(0), [(50, 9.0), (100, 3.0)]);
+    // A longer run among them: horizons, and the mean of those that have the same.
+    let longer = again(storage, study, Target::Known(0), 400);
+    storage.end(&longer, &[], &complete(0.5).then(After::Open)).unwrap();
+    storage.refresh(study, &mut records).unwrap();
+    assert_eq!(reports(&records), [(100, 3.0), (400, 0.5)]);
+    let second = again(storage, study, Target::Known(0), 400);
+    storage.end(&second, &[], &complete(0.25).then(After::Open)).unwrap();
+    storage.close_trial(study, 0, TrialState::Complete).unwrap();
+    storage.refresh(study, &mut records).unwrap();
+    assert_eq!(records.trials()[0].values, [0.375], "the mean of the longest");
 }
 
 pub(super) fn stopped_by_hand(storage: &dyn Storage) {

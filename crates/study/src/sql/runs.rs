@@ -223,21 +223,48 @@ pub(super) fn sign_of_life(tx: &mut dyn Tx, trial_id: i64) -> Result<(), StudyEr
 
 /// Before a second run of a trial starts: the reports of the first one make room for one value per run.
 fn make_several(tx: &mut dyn Tx, trial_id: i64) -> Result<(), StudyError> {
-    let sql = "SELECT run_id, horizon, value, value_type FROM lehr_runs WHERE trial_id = $1 ORDER BY run_id";
-    let runs = tx.all(sql, &[Arg::Int(trial_id)], |row| {
-        let end = if row.text_or_null(3)?.is_some() { Some(value(row, 2)?) } else { None };
-        Ok((row.int(0)?, row.int(1)?, end))
-    })?;
-    let [(run_id, horizon, end)] = runs.as_slice() else { return Ok(()) };
+    let sql = "SELECT run_id FROM lehr_runs WHERE trial_id = $1";
+    let runs = tx.all(sql, &[Arg::Int(trial_id)], |row| row.int(0))?;
+    let [run_id] = runs.as_slice() else { return Ok(()) };
     let sql = "INSERT INTO lehr_reports (run_id, step, value, value_type) SELECT CAST($1 AS INTEGER), step, \
                intermediate_value, CAST(intermediate_value_type AS VARCHAR(7)) FROM trial_intermediate_values \
                WHERE trial_id = $2 ON CONFLICT DO NOTHING";
     tx.run(sql, &[Arg::Int(*run_id), Arg::Int(trial_id)])?;
+    write_ends(tx, trial_id)
+}
+
+/// A run of a trial: its horizon, and its value if it is complete.
+type RunEnded = (u64, Option<f64>);
+
+fn ends(tx: &mut dyn Tx, trial_id: i64) -> Result<Vec<RunEnded>, StudyError> {
+    let sql = "SELECT horizon, value, value_type FROM lehr_runs WHERE trial_id = $1 AND state <> 'queued' ORDER BY run_id";
+    tx.all(sql, &[Arg::Int(trial_id)], |row| {
+        let end = if row.text_or_null(2)?.is_some() { Some(value(row, 1)?) } else { None };
+        Ok((row.int(0)? as u64, end))
+    })
+}
+
+/// What Optuna sees of a trial with several runs in place of their reports. Runs to several horizons: the horizon and the
+/// value there. Runs to one horizon, which differ in their seeds: the place of the run among them and its value, as Optuna's
+/// Wilcoxon pruner wants it.
+fn write_ends(tx: &mut dyn Tx, trial_id: i64) -> Result<(), StudyError> {
+    let runs = ends(tx, trial_id)?;
+    let seeds = runs.len() > 1 && runs.windows(2).all(|pair| pair[0].0 == pair[1].0);
+    let mut horizons: Vec<u64> = runs.iter().filter(|run| run.1.is_some()).map(|run| run.0).collect();
+    horizons.sort_unstable();
+    horizons.dedup();
+    let shown: Vec<(u64, f64)> = match seeds {
+        true => (0..).zip(&runs).filter_map(|(place, run)| Some((place, run.1?))).collect(),
+        false => horizons.iter().filter_map(|&horizon| Some((horizon, mean(&runs, horizon)?))).collect(),
+    };
     tx.run("DELETE FROM trial_intermediate_values WHERE trial_id = $1", &[Arg::Int(trial_id)])?;
-    match end {
-        Some(end) => write_intermediate(tx, trial_id, &[(*horizon as u64, *end)]),
-        None => Ok(()),
-    }
+    write_intermediate(tx, trial_id, &shown)
+}
+
+/// The mean of the values of the complete runs to a horizon.
+fn mean(runs: &[RunEnded], horizon: u64) -> Option<f64> {
+    let values: Vec<f64> = runs.iter().filter(|run| run.0 == horizon).filter_map(|run| run.1).collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// What a claim holds.
@@ -400,8 +427,8 @@ pub(super) fn end(
     set_checkpoint(tx, claim, end.checkpoint.as_ref())?;
     let steps = Some(long("a number of steps", end.steps)?);
     finish_run(tx, claim.run_id, state, value, end.reason.as_deref(), steps)?;
-    if let (true, Some(value)) = (held.several, value) {
-        write_intermediate(tx, claim.trial_id, &[(claim.plan.horizon, value)])?;
+    if held.several && value.is_some() {
+        write_ends(tx, claim.trial_id)?;
     }
     let close = match end.after {
         After::Close(state) => Some(state),
@@ -497,7 +524,7 @@ pub(super) fn close(
 }
 
 /// Ends a trial, and where it may have runs that wait (`others`) these too. Without a value of its own a complete one takes that of
-/// its longest complete run.
+/// its longest complete run; of several as long, their mean.
 fn close_as(
     tx: &mut dyn Tx,
     trial: usize,
@@ -547,9 +574,9 @@ pub(super) fn finish_trial(
 }
 
 fn longest(tx: &mut dyn Tx, trial_id: i64) -> Result<Option<f64>, StudyError> {
-    let sql = "SELECT value, value_type FROM lehr_runs WHERE trial_id = $1 AND state = 'complete' \
-               ORDER BY horizon DESC, run_id DESC LIMIT 1";
-    tx.row(sql, &[Arg::Int(trial_id)], |row| value(row, 0))
+    let runs = ends(tx, trial_id)?;
+    let horizon = runs.iter().filter(|run| run.1.is_some()).map(|run| run.0).max();
+    Ok(horizon.and_then(|horizon| mean(&runs, horizon)))
 }
 
 /// The value that Optuna gives a pruned trial: its last report, unless that is NaN.

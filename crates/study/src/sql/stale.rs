@@ -26,6 +26,8 @@ struct Lost {
     worker: Option<String>,
     /// How many runs its trial has.
     runs: i64,
+    /// How often it was started.
+    attempt: usize,
     plan: Plan,
 }
 
@@ -44,7 +46,7 @@ pub(super) fn fail(
 
 fn lehr(tx: &mut dyn Tx, study: StudyId) -> Result<Vec<Silent>, StudyError> {
     let sql = "SELECT t.trial_id, t.number, {age}, h.run_id, h.number, h.worker, h.horizon, h.seed, h.comparability, \
-               h.checkpoint, h.checkpoint_step, (SELECT COUNT(*) FROM lehr_runs o WHERE o.trial_id = t.trial_id) \
+               h.checkpoint, h.checkpoint_step, (SELECT COUNT(*) FROM lehr_runs o WHERE o.trial_id = t.trial_id), h.attempt \
                FROM trials t JOIN lehr_runs h ON h.trial_id = t.trial_id \
                WHERE t.study_id = $1 AND t.state IN ('RUNNING', 'WAITING') AND h.state = 'running' ORDER BY h.run_id";
     let found = tx.all(sql, &[Arg::Int(study.0)], |row| {
@@ -59,7 +61,7 @@ fn lehr(tx: &mut dyn Tx, study: StudyId) -> Result<Vec<Silent>, StudyError> {
             checkpoint,
         };
         let worker = row.text_or_null(5)?.map(str::to_owned);
-        let run = Lost { id: row.int(3)?, number, worker, runs: row.int(11)?, plan };
+        let run = Lost { id: row.int(3)?, number, worker, runs: row.int(11)?, attempt: row.count(12)?, plan };
         let age = row.float_or_null(2)?.unwrap_or(0.0);
         Ok(Silent { trial_id: row.int(0)?, trial: row.count(1)?, age, run: Some(run) })
     })?;
@@ -88,14 +90,17 @@ fn give_up(tx: &mut dyn Tx, study: StudyId, silent: Silent, retries: usize) -> R
     let who = run.as_ref().and_then(|r| r.worker.as_ref()).map(|w| format!(" {w}")).unwrap_or_default();
     let reason = format!("its worker{who} gave no sign of life for {age:.0} s");
     let stopped = stops::asked(tx, trial_id)?;
+    let alone = run.as_ref().is_none_or(|r| r.runs == 1);
+    let (mut retry, mut paused) = (None, false);
     if let Some(run) = &run {
-        runs::finish_run(tx, run.id, RunState::Failed, None, Some(&reason), None)?;
+        // The trial has other runs and cannot be made anew: this one is to be taken up again by another worker.
+        paused = !alone && stopped.is_none() && run.attempt <= retries;
+        let state = if paused { RunState::Paused } else { RunState::Failed };
+        runs::finish_run(tx, run.id, state, None, Some(&reason), None)?;
     } else {
         let reason = Json::from(reason.as_str()).to_string();
         studies::set_attribute(tx, true, trial_id, Kind::System, studies::REASON, &reason)?;
     }
-    let alone = run.as_ref().is_none_or(|r| r.runs == 1);
-    let mut retry = None;
     if let Some(stopped) = stopped {
         stops::end(tx, trial_id, &stopped)?;
     } else if alone {
@@ -105,7 +110,7 @@ fn give_up(tx: &mut dyn Tx, study: StudyId, silent: Silent, retries: usize) -> R
         runs::rest(tx, trial_id)?;
     }
     let (number, worker) = run.map_or((None, None), |r| (Some(r.number), r.worker));
-    Ok(Stale { trial, run: number, worker, silent: age, retry })
+    Ok(Stale { trial, run: number, worker, silent: age, retry, paused })
 }
 
 /// Enqueues a copy of a failed trial, as Optuna's RetryHeartbeatStaleTrialCallback does.

@@ -69,7 +69,7 @@ pub fn plan(args: &Tune) -> Result<Plan, Failure> {
             }
         },
         points: args.builtin.points.unwrap_or(DEFAULT_POINTS),
-        seeds: args.builtin.seeds.unwrap_or(if built_in { 20 } else { 5 }),
+        seeds: args.seeds.unwrap_or(if built_in { 20 } else { 5 }),
         batch,
         weight_decay,
         seed: args.seed.unwrap_or(0),

@@ -49,7 +49,7 @@ pub struct Program {
     /// Schedule files hold little-endian 64-bit floats, not CSV
     #[arg(long)]
     pub binary_schedule: bool,
-    /// What the program takes from LEHR_* variables: steps, schedule, checkpoint
+    /// What the program takes from LEHR_* variables: steps, schedule, checkpoint, seed
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub reads: Vec<String>,
     /// Your present setting, as in 'lr=3e-4': it is trial 0, and results are told as the gain over it

@@ -19,6 +19,7 @@ struct Dry {
     abilities: String,
     runs: Vec<Planned>,
     trials: Option<usize>,
+    seeds: usize,
     full_runs: Option<f64>,
     updates: Option<u64>,
 }
@@ -50,8 +51,9 @@ pub fn run(job: &Job, study: &str, record: &Record, json: bool) -> Result<(), Fa
         runs.push(Planned { trial, horizon, reason: plan.reason, command });
     }
     // Strategies that look at short runs first cost what their budget says.
-    let by_trials =
-        job.goal.max_trials.map(|trials| trials as f64).filter(|_| job.strategy.name() != "annealed");
+    let seeds = job.goal.seeds;
+    let by_trials = job.goal.max_trials.map(|trials| trials as f64 * seeds as f64);
+    let by_trials = by_trials.filter(|_| job.strategy.name() != "annealed");
     let full_runs = match (by_trials, job.goal.budget) {
         (Some(trials), Some(budget)) => Some(trials.min(budget)),
         (trials, budget) => trials.or(budget),
@@ -61,6 +63,7 @@ pub fn run(job: &Job, study: &str, record: &Record, json: bool) -> Result<(), Fa
         strategy: job.strategy.name().to_owned(),
         abilities: lehr::program::describe(job.goal.abilities),
         trials: job.goal.max_trials,
+        seeds,
         full_runs,
         updates: full_runs.zip(job.spec.steps).map(|(runs, steps)| (runs * steps as f64) as u64),
         runs,
@@ -81,7 +84,10 @@ fn text(dry: &Dry) -> String {
         );
     }
     text += "What follows depends on the results.\n\nCost: ";
-    let trials = dry.trials.map_or(String::new(), |trials| format!("at most {trials} trials, "));
+    let trials = dry.trials.map_or(String::new(), |trials| match dry.seeds {
+        1 => format!("at most {trials} trials, "),
+        seeds => format!("at most {trials} trials of {seeds} seeds, "),
+    });
     text += &match (dry.full_runs, dry.updates) {
         (Some(runs), Some(updates)) => {
             format!(

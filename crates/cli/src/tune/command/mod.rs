@@ -3,6 +3,7 @@
 mod args;
 mod dry;
 pub mod file;
+mod picture;
 mod report;
 mod show;
 
@@ -40,13 +41,13 @@ pub fn run(args: Tune) -> Result<(), Failure> {
     let mut spec = setup.spec;
     let limited =
         spec.trials.is_some() || more.is_some() || spec.budget.is_some() || setup.place.hours.is_some();
-    if !limited && spec.strategy != "grid" {
+    if !limited && spec.strategy.as_deref() != Some("grid") {
         spec.trials = Some(TRIALS);
     }
     let name = setup.place.study.clone().unwrap_or_else(|| study_name(&spec.command));
     // Everything is checked before anything is written.
     let mut job = spec.job().map_err(failure)?;
-    if !limited && job.spec.strategy == "grid" {
+    if !limited && job.spec.strategy.as_deref() == Some("grid") {
         let size = grid_size(&job.goal.space).map_err(|error| failure(error.into()))?;
         (job.spec.trials, job.goal.max_trials) = (Some(size), Some(size));
     }
@@ -134,12 +135,13 @@ fn setup(args: &Tune) -> Result<Setup, Failure> {
     set(&mut spec.space, &program.space);
     set(&mut spec.metric, &program.metric);
     set(&mut spec.rate, &program.rate);
-    set(&mut spec.strategy, &args.strategy.clone().or_else(|| args.sampler.clone()));
+    put(&mut spec.strategy, &args.strategy.clone().or_else(|| args.sampler.clone()));
     set(&mut spec.grace, &program.grace);
     set(&mut spec.silence, &program.silence);
     set(&mut spec.retries, &program.retries);
     set(&mut spec.out, &args.out);
     set(&mut spec.seed, &args.seed);
+    set(&mut spec.seeds, &args.seeds);
     put(&mut spec.metric_regex, &program.metric_regex);
     put(&mut spec.metric_file, &program.metric_file);
     put(&mut spec.own_schedule, &program.own_schedule);

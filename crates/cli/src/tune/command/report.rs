@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 use lehr::search::{Direction, Domain, Params};
 use lehr::strategy::Recommendation;
 use lehr::study::{Records, RunRecord, RunState, Study, TrialRecord, TrialState};
-use lehr::worker::{Done, Hand, Job, Place, record, words};
+use lehr::sweep::half_width;
+use lehr::worker::{Done, Hand, Job, Place, record, words, words_at};
 use lehr_page::source;
 use lehr_report::number::{self, rate};
-use lehr_report::{Align, Axis, Figure, Series, Table, terminal};
+use lehr_report::{Align, Figure, Table, terminal};
 use serde::Serialize;
 
 use super::super::shell;
+use super::picture::figure;
 use crate::failure::Failure;
 use crate::output;
 
 /// Rows of the table.
 const ROWS: usize = 10;
-/// Most lines in the picture.
-const SERIES: usize = 8;
 
 #[derive(Serialize)]
 struct Summary<'a> {
@@ -30,6 +30,8 @@ struct Summary<'a> {
     counts: BTreeMap<&'static str, usize>,
     best: Option<Found>,
     baseline: Option<Found>,
+    /// The command of a run of what is recommended, where that is not the best trial.
+    recommended: Option<Vec<String>>,
     /// By how much the best value is better than the baseline's; positive is better.
     gain: Option<f64>,
     recommendation: Recommendation,
@@ -51,6 +53,12 @@ struct Row {
     state: &'static str,
     params: Params,
     value: Option<f64>,
+    /// Updates of its longest run.
+    steps: Option<u64>,
+    /// Values of its complete runs of that length, by seed.
+    seeds: Vec<f64>,
+    /// Half-width of the 95 % Student interval of their mean.
+    half_width: Option<f64>,
     reason: Option<String>,
 }
 
@@ -88,6 +96,7 @@ pub fn conclude(
         best,
         baseline,
         gain,
+        recommended: recommended(job, study, &recommendation)?,
         recommendation,
         trials: records.trials().iter().map(|trial| row(trial, records)).collect(),
     };
@@ -145,6 +154,18 @@ fn found(job: &Job, study: &Study, trial: &TrialRecord) -> Result<Option<Found>,
     Ok(Some(Found { trial: trial.number, params: trial.params.clone(), value, command }))
 }
 
+/// The command that trains what was recommended to the target, with its schedule file, where no trial is the recommendation.
+fn recommended(job: &Job, study: &Study, found: &Recommendation) -> Result<Option<Vec<String>>, Failure> {
+    if job.strategy.name() != "annealed" {
+        return Ok(None);
+    }
+    let Some(params) = &found.params else { return Ok(None) };
+    let place = Place::recommended(&job.spec.out, study.name());
+    let device = job.command.has("device").then_some("DEVICE");
+    let command = words_at(&place, job, params, device).map_err(super::failure)?;
+    Ok(Some(command))
+}
+
 /// The run that speaks for a trial.
 fn longest<'a>(trial: &TrialRecord, records: &'a Records) -> Option<&'a RunRecord> {
     trial.runs.iter().filter_map(|&run| records.runs().get(run)).max_by_key(|run| run.horizon)
@@ -152,9 +173,13 @@ fn longest<'a>(trial: &TrialRecord, records: &'a Records) -> Option<&'a RunRecor
 
 fn row(trial: &TrialRecord, records: &Records) -> Row {
     let run = longest(trial, records);
-    let diverged = run.is_some_and(|run| run.state == RunState::Diverged);
+    let all = || trial.runs.iter().filter_map(|&run| records.runs().get(run));
+    let diverged = all().find(|run| run.state == RunState::Diverged);
+    let steps = run.map(|run| run.horizon);
+    let ends = all().filter(|run| run.state == RunState::Complete && Some(run.horizon) == steps);
+    let seeds: Vec<f64> = ends.filter_map(|run| run.value).collect();
     let state = match trial.state {
-        TrialState::Failed if diverged => "diverged",
+        TrialState::Failed if diverged.is_some() => "diverged",
         TrialState::Waiting => "waiting",
         TrialState::Running => "running",
         TrialState::Complete => "complete",
@@ -166,7 +191,10 @@ fn row(trial: &TrialRecord, records: &Records) -> Row {
         state,
         params: trial.params.clone(),
         value: trial.values.first().copied(),
-        reason: run.and_then(|run| run.reason.clone()),
+        steps,
+        half_width: half_width(&seeds, 0.95),
+        seeds,
+        reason: diverged.or(run).and_then(|run| run.reason.clone()),
     }
 }
 
@@ -211,8 +239,14 @@ fn table(job: &Job, summary: &Summary<'_>) -> String {
     });
     let names: Vec<&str> = job.goal.space.parameters().iter().map(|parameter| &*parameter.name).collect();
     let head = [("trial".to_owned(), Align::Right), (job.metric.name.clone(), Align::Right)];
-    let columns = head.into_iter().chain(names.iter().map(|name| ((*name).to_owned(), Align::Left)));
+    let left = |name: &&str| ((*name).to_owned(), Align::Left);
+    let columns = head.into_iter();
     let state = rows.iter().any(|row| row.state != "complete").then(|| ("state".to_owned(), Align::Left));
+    let seeds = rows.iter().any(|row| row.half_width.is_some());
+    let spread = seeds.then(|| ("±".to_owned(), Align::Left));
+    let several = rows.windows(2).any(|pair| pair[0].steps != pair[1].steps);
+    let steps = several.then(|| ("steps".to_owned(), Align::Right));
+    let columns = columns.chain(spread).chain(steps).chain(names.iter().map(left));
     let mut table = Table::new(columns.chain(state));
     for row in rows.iter().take(ROWS) {
         let values =
@@ -226,13 +260,19 @@ fn table(job: &Job, summary: &Summary<'_>) -> String {
                 None => "–".into(),
             });
         let head = [row.trial.to_string(), row.value.map_or(String::new(), number::loss)];
-        table.row(head.into_iter().chain(values).chain([row.state.to_owned()]));
+        let spread =
+            seeds.then(|| row.half_width.map_or_else(|| "–".into(), |width| number::significant(width, 2)));
+        let steps = several.then(|| row.steps.map_or_else(|| "–".into(), number::count));
+        table.row(head.into_iter().chain(spread).chain(steps).chain(values).chain([row.state.to_owned()]));
     }
     if table.is_empty() { String::new() } else { table.text() }
 }
 
 fn advice(job: &Job, summary: &Summary<'_>) -> String {
     let mut text = format!("{}\n", summary.recommendation.advice);
+    if let Some(command) = &summary.recommended {
+        text += &format!("  {}\n", shell(command));
+    }
     if let Some(best) = &summary.best {
         text += &format!("Best: trial {}, {} {}", best.trial, job.metric.name, number::loss(best.value));
         text += &match (&summary.baseline, summary.gain) {
@@ -261,58 +301,6 @@ fn advice(job: &Job, summary: &Summary<'_>) -> String {
         text += &format!("Mind: {doubt}.\n");
     }
     text
-}
-
-/// The trials of one schedule: its spec, rates with values, rates that diverged.
-type Group = (String, Vec<(f64, f64)>, Vec<f64>);
-
-/// Value against rate, a series per schedule or per choice of the only word-like parameter.
-fn figure(job: &Job, records: &Records) -> Option<Figure> {
-    job.goal.space.get(&job.goal.rate)?;
-    let spec = |params: &Params| job.goal.spec(params).ok().flatten().unwrap_or_default();
-    let mut groups: Vec<Group> = Vec::new();
-    for trial in records.trials() {
-        let Some(x) = trial.params.float(&job.goal.rate) else { continue };
-        let state = row(trial, records).state;
-        let value = trial.values.first().copied().filter(|value| state == "complete" && value.is_finite());
-        if value.is_none() && state != "diverged" {
-            continue;
-        }
-        let name = spec(&trial.params);
-        let place = groups.iter().position(|group| group.0 == name).unwrap_or_else(|| {
-            groups.push((name, Vec::new(), Vec::new()));
-            groups.len() - 1
-        });
-        match value {
-            Some(value) => groups[place].1.push((x, value)),
-            None => groups[place].2.push(x),
-        }
-    }
-    if groups.len() > SERIES {
-        let merged = groups.drain(..).fold((String::new(), Vec::new(), Vec::new()), |mut all, group| {
-            all.1.extend(group.1);
-            all.2.extend(group.2);
-            all
-        });
-        groups.push(merged);
-    }
-    if groups.iter().map(|group| group.1.len()).sum::<usize>() < 2 {
-        return None;
-    }
-    let name = &job.metric.name;
-    let title = format!("{name} against {}", job.goal.rate);
-    // Rates are looked at by their ratios, however they were declared.
-    let log = groups
-        .iter()
-        .flat_map(|(_, points, diverged)| points.iter().map(|p| p.0).chain(diverged.iter().copied()))
-        .all(|rate| rate > 0.0);
-    let x = if log { Axis::log(&job.goal.rate) } else { Axis::linear(&job.goal.rate) };
-    let mut figure = Figure::new(title).x(x).y(Axis::linear(name));
-    for (spec, points, diverged) in groups {
-        let label = if spec.is_empty() { "trials".to_owned() } else { spec };
-        figure = figure.series(Series::points(label, points).diverged(diverged));
-    }
-    Some(figure)
 }
 
 /// The best rate in words; used by `lehr worker`, which does not own the study.

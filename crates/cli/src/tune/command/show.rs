@@ -1,6 +1,6 @@
 //! What is seen while a study is worked on: a bar on a terminal, a line per run elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, stderr};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -27,7 +27,9 @@ struct State {
     pruned: usize,
     failed: usize,
     diverged: usize,
-    best: Option<(f64, usize)>,
+    /// Value, trial and horizon of the best run; a longer one counts more than any shorter one.
+    best: Option<(f64, usize, u64)>,
+    seen: BTreeSet<usize>,
     running: BTreeMap<usize, Option<(u64, f64)>>,
 }
 
@@ -60,7 +62,9 @@ impl Show {
                 TrialState::Waiting | TrialState::Running => None,
             };
             if let Some(end) = end {
-                show.lock().count(trial.number, end, direction);
+                let horizons =
+                    trial.runs.iter().filter_map(|&run| records.runs().get(run)).map(|run| run.horizon);
+                show.lock().count(trial.number, horizons.max().unwrap_or(u64::MAX), end, direction);
             }
         }
         show.lock().ended_here = 0;
@@ -80,17 +84,20 @@ impl Show {
                 self.lock().running.insert(*trial, Some((*step, *value)));
             }
             Event::Ended { trial, params, horizon, end, reason } => {
-                self.lock().count(*trial, *end, self.direction);
+                self.lock().count(*trial, *horizon, *end, self.direction);
                 let text = line(*trial, &format!("{params:#}"), *horizon, *end, *reason);
                 let best = self.lock().best;
                 self.say(&match best {
-                    Some((value, best)) => format!("{text}; best {} (trial {best})", number::loss(value)),
+                    Some((value, best, _)) => format!("{text}; best {} (trial {best})", number::loss(value)),
                     None => text,
                 });
             }
-            Event::Dead { trial, retry } => {
-                let then = retry
-                    .map_or("not tried again".to_owned(), |retry| format!("tried again as trial {retry}"));
+            Event::Dead { trial, retry, paused } => {
+                let then = match retry {
+                    Some(retry) => format!("tried again as trial {retry}"),
+                    None if *paused => "its run goes on elsewhere".to_owned(),
+                    None => "not tried again".to_owned(),
+                };
                 self.say(&format!("trial {trial}: its worker is dead; {then}"));
             }
             Event::Trouble(text) => self.say(&format!("warning: {text}")),
@@ -123,7 +130,7 @@ impl Show {
 }
 
 impl State {
-    fn count(&mut self, trial: usize, end: End, direction: Direction) {
+    fn count(&mut self, trial: usize, horizon: u64, end: End, direction: Direction) {
         self.running.remove(&trial);
         match end {
             End::Complete(value) => {
@@ -131,8 +138,8 @@ impl State {
                     Direction::Minimize => value < best,
                     Direction::Maximize => value > best,
                 };
-                if self.best.is_none_or(|(best, _)| better(best)) {
-                    self.best = Some((value, trial));
+                if self.best.is_none_or(|(best, _, at)| horizon > at || horizon == at && better(best)) {
+                    self.best = Some((value, trial, horizon));
                 }
             }
             End::Pruned | End::Stopped => self.pruned += 1,
@@ -140,14 +147,17 @@ impl State {
             End::Failed => self.failed += 1,
             End::Paused | End::HandedBack | End::Lost => return,
         }
-        self.ended += 1;
-        self.ended_here += 1;
+        // A trial may have several runs.
+        if self.seen.insert(trial) {
+            self.ended += 1;
+            self.ended_here += 1;
+        }
     }
 
     fn message(&self, total: Option<u64>, began: Instant) -> String {
         let mut parts = Vec::new();
         match self.best {
-            Some((value, trial)) => parts.push(format!("best {} (trial {trial})", number::loss(value))),
+            Some((value, trial, _)) => parts.push(format!("best {} (trial {trial})", number::loss(value))),
             None => parts.push("no result yet".into()),
         }
         if let Some((trial, Some((step, value)))) = self.running.iter().next_back() {

@@ -20,7 +20,7 @@ mod rungs;
 mod seeds;
 
 use lehr_search::pruner::Reason;
-use lehr_search::{Direction, Stream, Verdict};
+use lehr_search::{Direction, Params, Stream, Verdict};
 
 use super::sampled::budget_spent;
 use super::{Goal, Next, Recommendation, Record, RunPlan, Strategy, StrategyError, Trial};
@@ -32,6 +32,14 @@ use question::{Question, Seen};
 /// The strategy for learning rates, see the [module's page](self).
 #[derive(Clone, Debug, Default)]
 pub struct Annealed {}
+
+impl Annealed {
+    /// Whether it can work on a goal with more than full runs: a rate on a logarithmic scale, runs of any length, one seed per
+    /// run.
+    pub fn fits(goal: &Goal) -> bool {
+        goal.abilities.any_horizon && goal.seeds == 1 && question::limits(goal).is_ok()
+    }
+}
 
 /// Where no tolerance is given, it stops when the expected regret is below this share of the noise of one run (of its lower
 /// end, as long as the noise is hardly known), or of what an octave costs: a third of an octave is a tenth of that.
@@ -88,6 +96,10 @@ impl Strategy for Annealed {
             }
             Some(&(step, _)) => Verdict { prune: false, reason: Reason::InRange { step } },
         })
+    }
+
+    fn checkpoints(&self, goal: &Goal, params: &Params, horizon: u64) -> Result<Vec<u64>, StrategyError> {
+        rungs::checkpoints(goal, params, horizon)
     }
 
     fn result(&self, goal: &Goal, record: &Record) -> Result<Recommendation, StrategyError> {
@@ -351,6 +363,8 @@ impl<'a> Search<'a> {
     ) -> Result<Option<Option_>, StrategyError> {
         let goal = self.question.goal;
         let (mut cost, mut seed) = (horizon, seed);
+        // Of a trial that was closed nothing more can be trained: another one takes up its rate.
+        let trial = trial.filter(|&trial| !record.is_closed(trial));
         if let Some(trial) = trial
             && let Some(branch) = rungs::branch(goal, record, trial, horizon)?
         {

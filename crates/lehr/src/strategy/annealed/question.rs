@@ -158,8 +158,17 @@ impl<'a> Question<'a> {
     /// The parameters of a place with another rate, as the space rounds it.
     pub fn params(&self, place: usize, x: f64) -> Params {
         let mut params = self.places[place].params.clone();
-        params.set(self.goal.rate.as_str(), x.clamp(self.low, self.high).exp2());
+        params.set(self.goal.rate.as_str(), self.rate(x));
         params
+    }
+
+    /// A rate of the range from its log₂, whose own rounding may leave the range by a digit.
+    fn rate(&self, x: f64) -> f64 {
+        let rate = x.clamp(self.low, self.high).exp2();
+        match self.goal.space.get(&self.goal.rate).map(|parameter| &parameter.domain) {
+            Some(Domain::Float { low, high, .. }) => rate.clamp(*low, *high),
+            _ => rate,
+        }
     }
 
     /// Whether anything but the rate is searched.
@@ -203,7 +212,7 @@ impl<'a> Question<'a> {
             return None;
         }
         let mut params = space.params(&raw);
-        params.set(self.goal.rate.as_str(), x.clamp(self.low, self.high).exp2());
+        params.set(self.goal.rate.as_str(), self.rate(x));
         Some(params)
     }
 
@@ -232,7 +241,7 @@ impl<'a> Question<'a> {
 }
 
 /// log₂ of the range of rates.
-fn limits(goal: &Goal) -> Result<(f64, f64), StrategyError> {
+pub(super) fn limits(goal: &Goal) -> Result<(f64, f64), StrategyError> {
     let wrong = |problem: String| StrategyError::Goal(problem);
     let name = &goal.rate;
     let parameter = goal.space.get(name).ok_or_else(|| {

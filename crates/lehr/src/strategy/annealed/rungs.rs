@@ -84,7 +84,7 @@ fn shared(a: &Curve, b: &Curve) -> u64 {
 }
 
 /// Where a run of `trial` to `horizon` can start from what another run of the trial has left. A second run to a horizon with
-/// the same seed would tell nothing, so that there must be none yet.
+/// the same seed would tell nothing, so that there must be none yet but such that broke.
 pub(super) fn branch(
     goal: &Goal,
     record: &Record,
@@ -98,7 +98,9 @@ pub(super) fn branch(
     let mut best: Option<Branch> = None;
     for (number, run) in record.runs.iter().enumerate() {
         let usable = run.trial == trial && run.horizon < horizon;
-        let done = |other: &Run| other.horizon == horizon && other.seed == run.seed;
+        let done = |other: &Run| {
+            other.horizon == horizon && other.seed == run.seed && other.state != RunState::Failed
+        };
         if !usable
             || record.runs_of(trial).any(done)
             || !matches!(run.state, RunState::Complete(_))
@@ -184,7 +186,7 @@ mod tests {
         let params: Params = [("lr", 0.1)].into_iter().collect();
         // The first update of a cooldown is still at the peak.
         assert_eq!(checkpoints(&goal, &params, 800).unwrap(), [641]);
-        let mut record = Record { params: vec![params.clone()], runs: Vec::new() };
+        let mut record = Record { params: vec![params.clone()], ..Record::default() };
         let plan = crate::strategy::RunPlan {
             trial: crate::strategy::Trial::Known(0),
             horizon: 800,
@@ -199,7 +201,9 @@ mod tests {
         assert_eq!(branch(&goal, &record, 0, 3200).unwrap(), Some(Branch { run: 0, step: 641 }));
         let linear = goal.clone().schedule("linear");
         assert_eq!(branch(&linear, &record, 0, 3200).unwrap(), Some(Branch { run: 0, step: 1 }));
-        record.start(&crate::strategy::RunPlan { horizon: 3200, ..plan });
+        let longer = record.start(&crate::strategy::RunPlan { horizon: 3200, ..plan });
         assert_eq!(branch(&goal, &record, 0, 3200).unwrap(), None, "that seed has been there");
+        record.finish(longer, RunState::Failed);
+        assert_eq!(branch(&goal, &record, 0, 3200).unwrap(), Some(Branch { run: 0, step: 641 }), "it broke");
     }
 }

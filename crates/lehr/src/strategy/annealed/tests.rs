@@ -106,7 +106,7 @@ fn resumes_in_the_middle() {
     for cut in (0..whole.runs.len()).step_by(6) {
         let runs = whole.runs[..cut].to_vec();
         let trials = runs.iter().map(|run| run.trial + 1).max().unwrap_or(0);
-        let past = Record { params: whole.params[..trials].to_vec(), runs };
+        let past = Record { params: whole.params[..trials].to_vec(), runs, ..Record::default() };
         let Next::Run(plan) = Annealed::default().next(&goal, &past).unwrap() else { panic!("{cut}") };
         let run = &whole.runs[cut];
         assert_eq!((plan.horizon, plan.seed), (run.horizon, run.seed), "{cut}");
@@ -318,4 +318,18 @@ fn wrong_goals_are_refused() {
     assert!(
         Annealed::default().next(&goal, &Record::default()).unwrap_err().to_string().contains("tolerance")
     );
+}
+
+#[test]
+fn rates_at_the_ends_of_the_range_are_within_it() {
+    // log₂ 30 is rounded: 2 to its power is above 30.
+    let ends = [(1e-2, 30.0), (0.3, 7.0), (1e-5, 1e-1), (3e-4, 3.0)];
+    for (low, high) in ends {
+        let goal = Goal::new(format!("lr=log {low}..{high}").parse().unwrap(), Horizon::steps(100));
+        let question = super::question::Question::new(&goal, &Record::default()).unwrap();
+        for x in [question.low, question.high, -99.0, 99.0] {
+            let params = question.make(&[], x).unwrap();
+            assert!(goal.space.raw(&params).is_ok(), "{params} of {low}..{high}");
+        }
+    }
 }
