@@ -6,7 +6,7 @@
 (0.00015, 0.0003, 0.0003)
 
 The faces for other libraries are modules that import theirs: ``lehr.torch``, ``lehr.optax``, ``lehr.keras``,
-``lehr.transformers``, ``lehr.optuna``. They load when they are first named.
+``lehr.transformers``, ``lehr.optuna``, ``lehr.ray``. They load when they are first named.
 """
 
 from importlib import import_module as _import_module
@@ -16,7 +16,7 @@ from .child import Child, trial
 from .schedules import Change, Conversion, Curve, Doubt, Feedback, Phase, Schedule, Verdict, convert, schedule
 from .tuning import Pruned, Result, Trial, Tuner, tune
 
-_FACES = ("keras", "optax", "optuna", "torch", "transformers")
+_FACES = ("keras", "optax", "optuna", "ray", "torch", "transformers")
 
 __all__ = [
     "Change",

@@ -1,4 +1,5 @@
 //! `cargo xtask test`: every test of the repository, in steps.
+use std::path::Path;
 use std::process::Command;
 
 use crate::step::{Steps, Tally, counted};
@@ -100,10 +101,7 @@ fn python(steps: &mut Steps, kind: Kind) {
         return steps.leave_out("Python tests", "the Python package does not build");
     };
     steps.run("Python tests", || {
-        let mut pytest = Command::new(&interpreter);
-        pytest.args(["-m", "pytest", "-p", "no:cacheprovider", "-rs", "--durations=5", "--durations-min=5"]);
-        pytest.arg("tests/python").current_dir(root::repository());
-        pytest.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
+        let mut pytest = pytest(&interpreter, "tests/python");
         pytest
             .env("LEHR_BIN", root::built("lehr")?)
             .env("LEHR_EXAMPLES", root::build_dir()?.join("examples"));
@@ -113,6 +111,21 @@ fn python(steps: &mut Steps, kind: Kind) {
         }
         counted(&mut pytest, Tally::of_pytest_line)
     });
+    if kind == Kind::Light {
+        return steps.leave_out("Python tests of Ray", "--light");
+    }
+    steps.run("Python tests of Ray", || {
+        let interpreter = Kind::Ray.python()?;
+        counted(pytest(&interpreter, "tests/python/ray_tune").env("PYTHONPATH", &site), Tally::of_pytest_line)
+    });
+}
+
+fn pytest(interpreter: &Path, tests: &str) -> Command {
+    let mut pytest = Command::new(interpreter);
+    pytest.args(["-m", "pytest", "-p", "no:cacheprovider", "-rs", "--durations=5", "--durations-min=5"]);
+    pytest.arg(tests).current_dir(root::repository());
+    pytest.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
+    pytest
 }
 
 /// The tests of the page need a browser; they skip themselves where there is none.

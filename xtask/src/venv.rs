@@ -26,6 +26,8 @@ pub enum Kind {
     Light,
     /// What builds the wheel of the Python package.
     Wheel,
+    /// Ray Tune, which the tests of `lehr.ray` use.
+    Ray,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             Self::Full => "full",
             Self::Light => "light",
             Self::Wheel => "wheel",
+            Self::Ray => "ray",
         }
     }
 
@@ -47,6 +50,7 @@ impl Kind {
             Self::Full => "requirements.txt",
             Self::Light => "requirements-light.txt",
             Self::Wheel => "requirements-wheel.txt",
+            Self::Ray => "requirements-ray.txt",
         }
     }
 
@@ -56,6 +60,7 @@ impl Kind {
             Self::Full => "downloads about 3 GB, takes 6.3 GB of disk and 2 to 4 minutes",
             Self::Light => "downloads about 250 MB, takes 800 MB of disk and about a minute",
             Self::Wheel => "downloads 10 MB and takes a few seconds",
+            Self::Ray => "takes 640 MB of disk and about a minute",
         }
     }
 
