@@ -7,8 +7,6 @@ import subprocess
 import optuna
 import pytest
 
-from test_study_optuna import server, url  # noqa: F401  (fixtures)
-
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 RATES = [0.001 * 2**k for k in range(10)]  # the last one is pruned at once
@@ -21,7 +19,7 @@ def loss(schedule, rate, seed):
 
 
 @pytest.fixture
-def study(url):  # noqa: F811
+def study(url):
     study = optuna.create_study(storage=url, study_name="sweep")
     grid = {"lr": RATES, "schedule": list(BEST), "seed": [0, 1, 2]}
     study.sampler = optuna.samplers.GridSampler(grid, seed=0)
@@ -40,7 +38,7 @@ def study(url):  # noqa: F811
     return url
 
 
-def run(lehr, *arguments):  # noqa: F811
+def run(lehr, *arguments):
     done = subprocess.run([lehr, *arguments], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
