@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -10,7 +11,7 @@ import signal
 import sys
 import threading
 import traceback
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 from . import _core
 
@@ -88,10 +89,36 @@ def _end_with(parent: Any) -> None:
     os._exit(1)
 
 
+# Whether this process was interrupted, and whether that may be raised where it is.
+_interrupted = _open = False
+
+
 def _once(number: int, frame: Any) -> None:
     # A terminal tells the whole group, and the parent tells its children as well.
+    global _interrupted
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    _interrupted = True
+    if _open:
+        raise KeyboardInterrupt
+
+
+def check() -> None:
+    """Raises what :func:`interruptible` did not let through."""
+    if _interrupted:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Lets an interrupt through. In a process of ours it waits otherwise, so that no trial is lost between being claimed and
+    being trained."""
+    global _open
+    _open = True
+    try:
+        check()
+        yield
+    finally:
+        _open = False
 
 
 def _portable(why: BaseException) -> BaseException:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
 
 from . import _core
-from ._processes import in_processes
+from ._processes import check, in_processes, interruptible
 from .schedules import Schedule, _steps, schedule
 
 
@@ -292,6 +292,7 @@ def _loop(
 ) -> None:
     """Trains one run after the other until the search has enough."""
     while not stop():
+        check()
         trial = tuner.ask()
         if trial is not None:
             _run(tuner, objective, trial, catch, tell)
@@ -319,7 +320,8 @@ def _work(
 
 def _run(tuner: Tuner, objective: Callable, trial: Trial, catch: tuple, tell: Callable[[str], None]) -> None:
     try:
-        value = float(objective(trial))
+        with interruptible():
+            value = float(objective(trial))
         tuner.tell(trial, value)
         end = "diverged" if math.isnan(value) else f"{value:.6g}"
     except Pruned:

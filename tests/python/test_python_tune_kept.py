@@ -121,7 +121,8 @@ def test_a_process_that_was_killed_is_missed_and_its_trial_is_tried_again(tmp_pa
     first.wait(timeout=60)
     # What it had started ends with it, or nobody would let go of its output.
     first.stdout.read()
-    begun = time.monotonic()
+    if how == signal.SIGINT:
+        assert not any(trial["state"] == "RUNNING" for trial in told(lehr, url)), "an interrupted trial is handed back"
     second = start("go on")
     out, _ = second.communicate(timeout=120)
     assert second.returncode == 0 and "done" in out
@@ -131,8 +132,6 @@ def test_a_process_that_was_killed_is_missed_and_its_trial_is_tried_again(tmp_pa
     again = [trial for trial in trials[5:] if trial["params"] == trials[4]["params"]]
     assert len(again) == 1 and again[0]["state"] == "COMPLETE"
     assert {trial["state"] for trial in trials if trial["number"] != 4} <= {"COMPLETE", "FAIL"}
-    if how == signal.SIGINT:
-        assert time.monotonic() - begun < 15, "what was handed back need not be missed first"
 
 
 @pytest.mark.parametrize("reports", [True, False])
