@@ -3,14 +3,14 @@
 use clap::Args;
 use lehr_report::number::{count, significant};
 use lehr_report::{Align, Axis, Figure, Series, Table};
-use lehr_schedule::Schedule;
-use lehr_theory::worst_case::{AtHorizon, Experiment, Options, Outcome, Walks};
+use lehr_theory::worst_case::{AtHorizon, Experiment, Options, Outcome, Stage, Walks};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::count::within;
 use crate::failure::Failure;
 use crate::output;
+use crate::schedule::input::schedules;
 
 /// The exponent with which the worst-case error grows with the misspecification rho, beside the theory
 ///
@@ -62,12 +62,7 @@ const SCHEDULES: &str =
 
 /// Computes, simulates and prints.
 pub fn run(args: &Rates) -> Result<(), Failure> {
-    let specs = args.schedules.split(';').map(str::trim).filter(|spec| !spec.is_empty());
-    let schedules: Vec<Schedule> =
-        specs.map(|spec| spec.parse().map_err(Failure::usage)).collect::<Result<_, Failure>>()?;
-    if schedules.is_empty() {
-        return Err(Failure::usage("--schedules names no schedule"));
-    }
+    let schedules = schedules(&args.schedules)?;
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let (rho_low, rho_high) = (args.rho_low, args.rho_high);
     let options = Options { steps: args.steps as f64, rho_low, rho_high, points: args.points, threads };
@@ -80,7 +75,11 @@ pub fn run(args: &Rates) -> Result<(), Failure> {
     };
     let begun = Instant::now();
     let say = |what: &str| eprintln!("{:5.1} s  {what}", begun.elapsed().as_secs_f64());
-    let answer = experiment.run(&say).map_err(Failure::usage)?;
+    let progress = |stage: Stage| match stage {
+        Stage::Computing(steps) => say(&format!("computing at {} steps", count(steps))),
+        Stage::Walking(steps) => say(&format!("walking {} steps", count(steps))),
+    };
+    let answer = experiment.run(&progress).map_err(Failure::usage)?;
     for &steps in &answer.left_out {
         say(&format!("{} steps are too few for this window of rho: left out", count(steps)));
     }

@@ -3,12 +3,12 @@
 use clap::Args;
 use lehr::lab::{Model, Optimizer, Task, TrainPlan};
 use lehr::robustness::{Experiment, synthetic};
-use lehr_schedule::Schedule;
 
 use super::data::Data;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::robustness::{Measure, Source};
+use crate::schedule::input::schedules;
 
 /// What a coarse grid of rates costs under each schedule: trained on a fine grid with several seeds
 ///
@@ -74,12 +74,7 @@ pub fn run(args: &Robustness) -> Result<(), Failure> {
         return Err(Failure::usage(format!("rates from {low} to {high}: the range must rise from above 0")));
     }
     let ratio = (high / low).ln() / (args.points - 1) as f64;
-    let specs = args.schedules.split(';').map(str::trim).filter(|spec| !spec.is_empty());
-    let schedules: Vec<Schedule> =
-        specs.map(|spec| spec.parse().map_err(Failure::usage)).collect::<Result<_, Failure>>()?;
-    if schedules.is_empty() {
-        return Err(Failure::usage("--schedules names no schedule"));
-    }
+    let schedules = schedules(&args.schedules)?;
     let training = TrainPlan {
         batch: args.batch,
         optimizer: args.optimizer,

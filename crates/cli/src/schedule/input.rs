@@ -29,6 +29,23 @@ pub fn spec(argument: &str) -> Result<Spec, Failure> {
     read(argument)
 }
 
+/// The schedules of `A; B; C`, at least one.
+pub fn schedules(text: &str) -> Result<Vec<Schedule>, Failure> {
+    let schedules: Vec<Schedule> =
+        parts(text).map(|part| part.parse().map_err(Failure::usage)).collect::<Result<_, _>>()?;
+    if schedules.is_empty() {
+        return Err(Failure::usage(
+            "--schedules: name at least one schedule, for example 'constant; cosine'",
+        ));
+    }
+    Ok(schedules)
+}
+
+/// The parts of `A; B; C`; empty ones do not count.
+pub fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(';').map(str::trim).filter(|part| !part.is_empty())
+}
+
 fn read<T: FromStr<Err = ParseError> + DeserializeOwned>(argument: &str) -> Result<T, Failure> {
     if argument == "-" {
         let mut text = String::new();

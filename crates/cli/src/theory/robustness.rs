@@ -11,6 +11,7 @@ use super::args::{Run, Show, column};
 use super::text;
 use crate::failure::Failure;
 use crate::output;
+use crate::schedule::input::parts;
 
 /// How the bound grows when the base rate is off by a factor rho, and on a coarse grid of base rates
 ///
@@ -62,7 +63,7 @@ struct Comparison<'a> {
 /// Computes and prints.
 pub fn run(args: &Robustness) -> Result<(), Failure> {
     let norms = args.norms.as_ref().map(|path| column(path, "norm")).transpose()?;
-    let specs: Vec<&str> = args.schedules.split(';').map(str::trim).filter(|spec| !spec.is_empty()).collect();
+    let specs: Vec<&str> = parts(&args.schedules).collect();
     if specs.is_empty() {
         return Err(Failure::usage("no schedule given; for example 'cosine' or 'cosine; linear'"));
     }

@@ -59,10 +59,7 @@ impl Question<'_> {
             let checkpoints = self.strategy.checkpoints(self.goal, attempt.params(), horizon)?;
             return Ok(Asked::Run { attempt: Box::new(attempt), checkpoints, reason, warning: None });
         }
-        if self.goal.seeds > 1 {
-            self.settle(study)?;
-        }
-        let record = record(study.refresh()?, &self.goal.space, self.goal.target.steps);
+        let record = self.settle(study)?;
         match self.strategy.next(self.goal, &record)? {
             Next::Wait => Ok(Asked::Wait),
             Next::Stop { .. } if is_busy(study) || waits(study) => Ok(Asked::Wait),
@@ -181,9 +178,17 @@ impl Question<'_> {
         }
     }
 
-    /// Ends the trials whose seeds are all trained, one of whose seeds says how the trial ended, or that the pruner stops.
-    fn settle(&self, study: &mut Study) -> Result<(), WorkerError> {
-        let record = record(study.refresh()?, &self.goal.space, self.goal.target.steps);
+    /// What is known by now. With several seeds, ends the trials whose seeds are all trained, one of whose seeds says how the
+    /// trial ended, or that the pruner stops.
+    fn settle(&self, study: &mut Study) -> Result<Record, WorkerError> {
+        let known = |study: &mut Study| -> Result<Record, WorkerError> {
+            Ok(record(study.refresh()?, &self.goal.space, self.goal.target.steps))
+        };
+        let record = known(study)?;
+        if self.goal.seeds == 1 {
+            return Ok(record);
+        }
+        let mut ended = false;
         let begun = |trial: &&TrialRecord| trial.state == TrialState::Running && !trial.runs.is_empty();
         let begun: Vec<usize> =
             study.records().trials().iter().filter(begun).map(|trial| trial.number).collect();
@@ -207,9 +212,9 @@ impl Question<'_> {
                 }
             };
             end_trial(study, trial, state)?;
+            ended = true;
         }
-        study.refresh()?;
-        Ok(())
+        if ended { known(study) } else { Ok(record) }
     }
 }
 

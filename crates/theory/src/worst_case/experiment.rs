@@ -34,6 +34,15 @@ pub struct Walks {
     pub seed: u64,
 }
 
+/// What is done next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The exponents at a horizon are computed.
+    Computing(u64),
+    /// The cells are walked, so many steps each.
+    Walking(u64),
+}
+
 /// What came out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
@@ -172,13 +181,13 @@ impl Experiment {
     /// # Errors
     /// No schedule, one that cannot be resolved, a window or horizon out of range (see [`exponents`]), or too few steps
     /// for the walks.
-    pub fn run(&self, progress: &dyn Fn(&str)) -> Result<Outcome, Error> {
+    pub fn run(&self, progress: &dyn Fn(Stage)) -> Result<Outcome, Error> {
         let options = self.options;
         let entrants: Vec<Entrant<'_>> = self.schedules.iter().map(Entrant::new).collect::<Result<_, _>>()?;
         if entrants.is_empty() {
             return Err(Error::Data("the experiment needs a schedule".into()));
         }
-        progress(&format!("computing {} schedules at {} steps", entrants.len(), options.steps));
+        progress(Stage::Computing(options.steps as u64));
         let found = compute(&entrants, options)?;
         let (mut horizons, mut left_out) = (Vec::new(), Vec::new());
         for &steps in &self.horizons {
@@ -186,14 +195,14 @@ impl Experiment {
                 left_out.push(steps);
                 continue;
             };
-            progress(&format!("computing at {steps} steps"));
+            progress(Stage::Computing(steps));
             let exponents = compute(&entrants, fitting)?.iter().map(|found| found.exponent).collect();
             let Options { rho_low, rho_high, .. } = fitting;
             horizons.push(AtHorizon { steps, rho_low, rho_high, exponents });
         }
         let simulation = match self.walks {
             Some(walks) => {
-                progress(&format!("walking {} steps", walks.steps));
+                progress(Stage::Walking(walks.steps));
                 Some(self.walk(&entrants, walks)?)
             }
             None => None,

@@ -19,7 +19,7 @@ mod experiment;
 mod exponent;
 mod simulation;
 
-pub use experiment::{AtHorizon, Experiment, Outcome, Rate, Simulation, Walked, WalkedCell, Walks};
+pub use experiment::{AtHorizon, Experiment, Outcome, Rate, Simulation, Stage, Walked, WalkedCell, Walks};
 pub use exponent::{Exponent, Options, WorstError, exponents};
 pub use simulation::{Cell, Simulated, simulate};
 

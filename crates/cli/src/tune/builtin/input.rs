@@ -4,11 +4,11 @@ use std::path::Path;
 
 use lehr::lab::data::{CsvFormat, read_csv, read_libsvm};
 use lehr::lab::{Dataset, Error, Optimizer, Task, TrainPlan};
-use lehr::schedule::Schedule;
 use lehr::tune::{Plan, RateRange, Search};
 
 use super::super::args::Tune;
 use crate::failure::Failure;
+use crate::schedule::input::schedules;
 
 /// Share of the data that is held out for validation where no file for it is given.
 const HELD_OUT: f64 = 0.2;
@@ -74,19 +74,6 @@ pub fn plan(args: &Tune) -> Result<Plan, Failure> {
         weight_decay,
         seed: args.seed.unwrap_or(0),
     })
-}
-
-/// Reads `a; b; c`; empty parts do not count.
-fn schedules(text: &str) -> Result<Vec<Schedule>, Failure> {
-    let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
-    let schedules: Vec<Schedule> =
-        parts.map(|part| part.parse().map_err(Failure::usage)).collect::<Result<_, _>>()?;
-    if schedules.is_empty() {
-        return Err(Failure::usage(
-            "--schedules: name at least one schedule, for example 'constant; cosine'",
-        ));
-    }
-    Ok(schedules)
 }
 
 /// Four to five decades that hold the best rate and the edge of stability of common problems.

@@ -23,6 +23,7 @@ use lehr_report::Picture;
 use super::args::Tune;
 use crate::failure::Failure;
 use crate::output;
+use crate::schedule::input::parts;
 use file::{Place, Setup};
 use show::Show;
 
@@ -162,7 +163,7 @@ fn setup(args: &Tune) -> Result<Setup, Failure> {
         spec.reads.clone_from(&program.reads);
     }
     if let Some(schedules) = &args.schedules {
-        let list: Vec<&str> = schedules.split(';').map(str::trim).filter(|part| !part.is_empty()).collect();
+        let list: Vec<&str> = parts(schedules).collect();
         set_schedules(spec, &list);
     }
     if let Some(range) = &args.lr {
