@@ -2,7 +2,7 @@
 
 use lehr_search::Stream;
 
-use super::model::{Draw, Expected, Features, Model, log_likelihood};
+use super::model::{Expected, Features, Model, log_likelihood};
 use super::posterior::DRAWS;
 use super::question::{Point, Seen};
 
@@ -51,17 +51,17 @@ impl Answers {
         let grid = if places.len() > 1 { GRID.1 } else { GRID.0 };
         for &place in places {
             let mut bests: Vec<f64> =
-                model.draws.iter().map(|d| model.best(d, &features[place], 0.0).clamp(low, high)).collect();
+                model.draws.iter().map(|d| model.best(d, &features[place], 0.0)).collect();
             bests.sort_by(f64::total_cmp);
             let (a, b) = (bests[bests.len() / 50], bests[bests.len() - 1 - bests.len() / 50]);
             let spare = 0.1 * (b - a) + 0.1;
             let (a, b) = ((a - spare).max(low), (b + spare).min(high));
             at.extend((0..grid).map(|i| (place, a + (b - a) * i as f64 / (grid - 1) as f64)));
         }
-        let loss =
-            |draw: &Draw, place: usize, x: f64| model.expect(draw, &features[place], x, 0.0, None).mean();
-        let losses: Vec<Vec<f64>> =
-            at.iter().map(|&(place, x)| model.draws.iter().map(|d| loss(d, place, x)).collect()).collect();
+        let losses: Vec<Vec<f64>> = at
+            .iter()
+            .map(|&(place, x)| expected(model, &features[place], x, 0.0, None, Expected::mean))
+            .collect();
         let count = model.draws.len() as f64;
         let means: Vec<f64> = losses.iter().map(|of| of.iter().sum::<f64>() / count).collect();
         let best = (0..means.len()).min_by(|&a, &b| means[a].total_cmp(&means[b])).unwrap_or(0);
@@ -134,7 +134,8 @@ impl Imagined {
             let mut before = vec![0.0; count];
             before[truth] = f64::NEG_INFINITY;
             for run in open {
-                let expected = expected(model, &features[run.place], run.x, run.tau, run.seed);
+                let of = &features[run.place];
+                let expected = expected(model, of, run.x, run.tau, Some(run.seed), |e| *e);
                 weigh(&mut before, &expected, truth, stream.uniform(), stream.normal());
             }
             let answer = answers.best_under(&before).0;
@@ -156,8 +157,10 @@ impl Imagined {
         runs: &[Option_],
         worlds: usize,
     ) -> f64 {
-        let all: Vec<Vec<Expected>> =
-            runs.iter().map(|run| expected(model, &features[run.place], run.x, run.tau, run.seed)).collect();
+        let all: Vec<Vec<Expected>> = runs
+            .iter()
+            .map(|run| expected(model, &features[run.place], run.x, run.tau, Some(run.seed), |e| *e))
+            .collect();
         let gain = |world: &World| {
             let mut after = world.before.clone();
             for (expected, (chance, normal)) in all.iter().zip(&world.chances) {
@@ -171,8 +174,17 @@ impl Imagined {
     }
 }
 
-fn expected(model: &Model, features: &Features, x: f64, tau: f64, seed: u64) -> Vec<Expected> {
-    model.draws.iter().map(|draw| model.expect(draw, features, x, tau, Some(seed))).collect()
+/// What each draw expects of a run.
+fn expected<T>(
+    model: &Model,
+    features: &Features,
+    x: f64,
+    tau: f64,
+    seed: Option<u64>,
+    what: impl Fn(&Expected) -> T,
+) -> Vec<T> {
+    let spot = model.spot(x, tau, seed);
+    model.draws.iter().map(|draw| what(&model.expect(draw, features, &spot))).collect()
 }
 
 /// Adds to ln weights what a run's end tells, which is as the truth has it.

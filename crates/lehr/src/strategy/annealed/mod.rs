@@ -12,6 +12,8 @@
 mod bracket;
 mod choose;
 mod conclude;
+mod field;
+mod law;
 mod lean;
 mod model;
 mod posterior;
@@ -240,8 +242,10 @@ impl<'a> Search<'a> {
             Some(tolerance) => tolerance / self.model.scale,
             None => {
                 let draws = &self.model.draws;
-                let noise = quantile(draws.iter().map(|d| self.model.noise(d, 0.0)).collect(), 0.1);
-                let bend = quantile(draws.iter().map(|d| self.model.bend(d)).collect(), 0.5);
+                let features = self.features_of_answer();
+                let noise = draws.iter().map(|d| self.model.noise(d, features, 0.0)).collect();
+                let bend = draws.iter().map(|d| self.model.bend(d, features)).collect();
+                let (noise, bend) = (quantile(noise, 0.1), quantile(bend, 0.5));
                 (NOISE_SHARE * noise).max(BEND_SHARE * bend)
             }
         }
@@ -249,7 +253,12 @@ impl<'a> Search<'a> {
 
     /// The noise of one run at the target: the median of the posterior.
     fn noise(&self) -> f64 {
-        quantile(self.model.draws.iter().map(|d| self.model.noise(d, 0.0)).collect(), 0.5)
+        let features = self.features_of_answer();
+        quantile(self.model.draws.iter().map(|d| self.model.noise(d, features, 0.0)).collect(), 0.5)
+    }
+
+    fn features_of_answer(&self) -> &Features {
+        &self.features[self.answers.at[self.answers.best].0]
     }
 
     fn next(&self, record: &Record) -> Result<Next, StrategyError> {
@@ -425,8 +434,8 @@ fn best_places(question: &Question<'_>, model: &Model, features: &[Features], kn
     let mut wins = vec![0.0f64; question.places.len()];
     for draw in &model.draws {
         let loss = |place: usize| {
-            let x = model.best(draw, &features[place], 0.0).clamp(question.low, question.high);
-            model.expect(draw, &features[place], x, 0.0, None).mean()
+            let x = model.best(draw, &features[place], 0.0);
+            model.expect(draw, &features[place], &model.spot(x, 0.0, None)).mean()
         };
         let losses: Vec<f64> = (0..question.places.len()).map(loss).collect();
         if let Some(best) = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])) {

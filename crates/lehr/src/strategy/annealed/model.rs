@@ -1,75 +1,31 @@
-//! What the loss is believed to depend on: a posterior over a few readable numbers.
+//! What the loss is believed to depend on: a posterior over a [`Law`] and its errors.
 //!
-//! With x = log₂ rate, τ = log₂ of horizon over target, u = τ − anchor, and g the runs of one rung with one seed,
-//!
-//! ```text
-//! loss     = level(τ) + z_g + bend(τ)·[ψ(x − best(τ) − δ_g) + noise]     ψ(d) = d² below the best rate, r(τ)·d² above it
-//! best(τ)  = b + ∫ a from τ to the anchor     a = ā + w_j in octave j of the horizon
-//! level(τ) = l + g·(2^{−βu} − 1)/(β ln 2)     bend(τ) = K·2^{−κu}         r(τ) = r·2^{−0.2τ}
-//! ```
-//!
-//! The horizon exponent a has the theory's ½ for prior and may wander from octave to octave (w is an autoregression). What
-//! the runs of one rung with one seed share, a level (z) and a shift of the best rate (δ), drops out of their comparison:
-//! such runs are paired. z is not drawn with the rest: given the rest it is normal, and learnt run by run. Noise and what is
-//! shared are of the order of the bend at every horizon. Other parameters bring weights that move level and best rate. Far
-//! from the best rate the parabola is not believed to the letter: the error that it is allowed grows with the distance.
-//! Above a cliff that is learnt with the rest a run is wrecked, and diverges or ends anywhere above the level: divergence
-//! says where the cliff is, and nothing else is made up for it.
+//! Coordinates of the law are drawn by [`posterior`]; given them the runs' errors are Gaussian ([`Field`]), and a draw is one
+//! realisation of both: a definite loss at every rate and horizon. Other parameters bring weights that move level and best
+//! rate. Above a cliff that is learnt with the rest a run is wrecked: divergence says where the cliff is, and nothing else is
+//! made up for it.
+
+use std::cell::RefCell;
 
 use lehr_search::Stream;
 
+use super::field::{Amplitudes, Field, Realised, Spot, own_noise};
+use super::law::{Anchor, COORDINATES, LEVEL, Law, PRIOR, SPREAD};
 use super::posterior;
 use super::question::{Point, Question, Seen};
 
-/// Rungs that may share a level and a shift: one per octave below the target.
+/// Rungs that may share a level: one per octave below the target.
 pub(super) const RUNGS: usize = 7;
-
-// Places in the vector of coordinates.
-const BEST: usize = 0;
-const SLOPE: usize = 1;
-const LEVEL: usize = 2;
-const GAIN: usize = 3;
-const POWER: usize = 4;
-const BEND: usize = 5;
-const BEND_POWER: usize = 6;
-const SKEW: usize = 7;
-const NOISE: usize = 8;
-const COMMON: usize = 9;
-const CLIFF: usize = 10;
-const SPREAD: usize = 11;
-const WANDER: usize = 12;
-const GROUPS: usize = WANDER + RUNGS;
-
-/// Mean and standard deviation of each shared coordinate before any data; losses in units of [`Model::scale`]. They are wide
-/// enough for the tasks of `cargo xtask bench tuning`, whose spread they follow.
-const PRIOR: [(f64, f64); WANDER] = [
-    (0.0, 2.0),   // best: around the best run of the fullest rung
-    (0.53, 0.1),  // mean exponent of the horizon
-    (0.0, 1.5),   // level
-    (-2.0, 1.5),  // ln of the gain per octave of horizon
-    (0.8, 0.3),   // power of the gain
-    (-2.7, 1.2),  // ln of the bend
-    (0.75, 0.25), // its power
-    (-0.4, 0.5),  // ln of the bend above over the bend below the best rate, at the target
-    (-1.3, 1.0),  // ln of the noise between paired runs, over the bend
-    (0.0, 0.7),   // ln of the noise that paired runs share, over the bend
-    (1.6, 0.5),   // ln of the octaves from the best rate to the cliff
-    (-3.0, 1.0),  // ln of the spread of levels between other parameters
-];
-/// Standard deviation of the exponent in one octave around its mean, and its correlation from octave to octave.
-const WANDERS: (f64, f64) = (0.3, 0.4);
-/// Standard deviation of a seed's best rate at one rung, in octaves.
-const SEED_SHIFT: f64 = 0.35;
-/// Standard deviation of a rung's level from the law, in bends.
-const LAW_SPREAD: f64 = 2.0;
-/// By how much the bend above the best rate grows against the one below per octave of shorter horizon, in octaves.
-const SKEW_POWER: f64 = 0.2;
 /// Standard deviation of the best rate per unit of another parameter, in octaves.
 const SHIFT_SPREAD: f64 = 0.8;
-/// The width of the cliff, in octaves.
-const CLIFF_WIDTH: f64 = 0.35;
 /// How far above the level a wrecked run ends, in units of the scale.
 const WRECK: f64 = 3.0;
+/// A run that came to its end is at least this likely not to be wrecked: it may end high up instead.
+const SOUND: f64 = 0.02;
+/// Runs that enter the posterior at most; of more those are left out that cost most against what they say.
+const MOST_POINTS: usize = 80;
+/// Points per octave at which the best rate of a draw is looked for.
+const PER_OCTAVE: f64 = 4.0;
 
 /// What a run is expected to give under one draw.
 #[derive(Clone, Copy, Debug)]
@@ -99,9 +55,21 @@ pub(super) struct Features {
     lean: f64,
 }
 
+impl Features {
+    pub fn new(level: &[f64], shift: &[f64], lean: f64) -> Self {
+        Self { level: level.to_vec(), shift: shift.to_vec(), lean }
+    }
+}
+
 /// One draw from the posterior.
-#[derive(Clone, Debug)]
-pub(super) struct Draw(Vec<f64>);
+pub(super) struct Draw {
+    weights: Vec<f64>,
+    spread: f64,
+    law: Law,
+    errors: Realised,
+    /// log₂ of the best rate at each rung that was asked for, by τ, before a place moves it.
+    bests: RefCell<Vec<(f64, f64)>>,
+}
 
 /// The posterior.
 pub(super) struct Model {
@@ -109,16 +77,11 @@ pub(super) struct Model {
     pub zero: f64,
     pub scale: f64,
     pub draws: Vec<Draw>,
-    /// Rung and seed of the runs that are paired; the first [`RUNGS`] stand for a seed that a rung has not had.
-    groups: Vec<(usize, u64)>,
-    anchor: f64,
+    field: Field,
+    /// log₂ rates at which the best one is looked for, and their spots by τ.
+    grid: Vec<f64>,
+    spots: RefCell<Vec<(f64, std::rc::Rc<Vec<Spot>>)>>,
     levels: usize,
-}
-
-impl Features {
-    pub fn new(level: &[f64], shift: &[f64], lean: f64) -> Self {
-        Self { level: level.to_vec(), shift: shift.to_vec(), lean }
-    }
 }
 
 /// The rung of a horizon, by its log₂ over the target: the octave that it is nearest to.
@@ -130,73 +93,11 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// (2^{−βu} − 1)/(β ln 2), which is −u at β = 0.
-fn gain(power: f64, u: f64) -> f64 {
-    let rate = power * std::f64::consts::LN_2;
-    if rate.abs() < 1e-6 { -u } else { (-rate * u).clamp(-50.0, 50.0).exp_m1() / rate }
-}
-
-/// By how many octaves the best rate at τ lies above the one at the target.
-fn drift(v: &[f64], tau: f64) -> f64 {
-    let (sd, kept) = WANDERS;
-    let fresh = (1.0 - kept * kept).sqrt();
-    let (mut wander, mut sum) = (sd * v[WANDER], 0.0);
-    for j in 0..RUNGS {
-        if j > 0 {
-            wander = kept * wander + fresh * sd * v[WANDER + j];
-        }
-        let share = -tau - j as f64;
-        if share <= 0.0 {
-            break;
-        }
-        let octaves = if j + 1 < RUNGS { share.min(1.0) } else { share };
-        sum += octaves * (v[SLOPE] + wander);
-    }
-    sum
-}
-
-/// What coordinates say of one horizon.
-#[derive(Clone, Copy, Debug)]
-struct Laid {
-    best: f64,
-    level: f64,
-    bend: f64,
-    skew: f64,
-    noise: f64,
-    common: f64,
-    cliff: f64,
-}
-
-impl Laid {
-    fn at(v: &[f64], anchor: f64, tau: f64) -> Self {
-        let u = tau - anchor;
-        let bend = (v[BEND] - v[BEND_POWER] * std::f64::consts::LN_2 * u).exp();
-        Self {
-            best: v[BEST] + drift(v, tau) - drift(v, anchor),
-            level: v[LEVEL] + v[GAIN].exp() * gain(v[POWER], u),
-            bend,
-            skew: (v[SKEW] - SKEW_POWER * std::f64::consts::LN_2 * tau).exp(),
-            noise: bend * v[NOISE].exp(),
-            common: bend * v[COMMON].exp().hypot(LAW_SPREAD),
-            // The cliff hardly moves with the horizon.
-            cliff: v[BEST] + v[CLIFF].exp() - 0.15 * u,
-        }
-    }
-
-    /// The loss for a place whose level and best rate are moved by `lift` and `shift`, in a group.
-    fn expect(&self, v: &[f64], (lift, shift): (f64, f64), group: Option<(usize, f64)>, x: f64) -> Expected {
-        let (raise, aside) = match group {
-            Some((g, z)) => (self.common * z, SEED_SHIFT * v[GROUPS + 2 * g + 1]),
-            None => (0.0, 0.0),
-        };
-        let level = self.level + lift + raise;
-        let d = x - self.best - shift - aside;
-        let rise = self.bend * if d > 0.0 { self.skew } else { 1.0 } * d * d;
-        let doubt = (0.12 * d.abs() * d.abs().sqrt()).min(3.0) * rise;
-        let far = (x - self.cliff - shift) / CLIFF_WIDTH;
-        let wrecked = if far < -12.0 { 0.0 } else { 1.0 / (1.0 + (-1.7 * far).exp()) };
-        Expected { loss: level + rise, noise: self.noise.hypot(doubt), wrecked, level }
-    }
+/// By how much weights move level and best rate at a place.
+fn moves(weights: &[f64], spread: f64, levels: usize, features: &Features) -> (f64, f64) {
+    let (level, shift) = weights.split_at(levels);
+    let lift = if features.level.is_empty() { 0.0 } else { spread * dot(level, &features.level) };
+    (lift, features.lean + SHIFT_SPREAD * dot(shift, &features.shift))
 }
 
 /// ln density of Student's t with 5 degrees of freedom, up to a constant.
@@ -204,54 +105,69 @@ fn log_t(z: f64, spread: f64) -> f64 {
     -3.0 * (z * z / 5.0).ln_1p() - spread.ln()
 }
 
-/// The level of a group, learnt run by run: it is normal as long as the rest is given.
-#[derive(Clone, Copy, Debug, Default)]
-struct Offset {
-    /// Its standard deviation before any run; 0 for a group without one.
-    unit: f64,
-    mean: f64,
-    var: f64,
-}
-
-impl Offset {
-    /// ln likelihood of what was seen, given the runs before; and what it tells of the level. Runs far out tell little.
-    fn learn(&mut self, seen: Seen, zero: f64, scale: f64, expected: &Expected) -> f64 {
-        let Seen::Loss(loss) = seen else { return log_likelihood(seen, zero, scale, expected) };
-        let error = (loss - zero) / scale - expected.loss - self.mean;
-        let var = expected.noise * expected.noise + self.var;
-        let z = error / var.sqrt();
-        let plain = log_t(z, var.sqrt());
-        let (sum, mut share) = mixed(plain, error + expected.loss - expected.level, expected.wrecked);
-        share *= (6.0 / (5.0 + z * z)).min(1.0);
-        let learnt = share * self.var / var;
-        self.mean += learnt * error;
-        self.var *= 1.0 - learnt;
-        sum
-    }
-}
-
-/// ln density of a loss that is `above` the level, of a run that may be wrecked; and the share of it that is not.
-fn mixed(plain: f64, above: f64, wrecked: f64) -> (f64, f64) {
-    if wrecked < 1e-4 && plain > -15.0 {
-        return (plain, 1.0);
-    }
-    let above = above.max(0.0) / WRECK;
-    let wreck = wrecked * above * (-above).exp() / WRECK;
-    let sound = (1.0 - wrecked) * plain.exp();
-    let sum = (sound + wreck).max(1e-300);
-    (sum.ln(), sound / sum)
-}
-
-/// ln likelihood of what was seen.
+/// ln likelihood of what a run is seen to give.
 pub(super) fn log_likelihood(seen: Seen, zero: f64, scale: f64, expected: &Expected) -> f64 {
     match seen {
         Seen::Diverged => expected.wrecked.max(1e-30).ln(),
         Seen::Open => 0.0,
         Seen::Loss(loss) => {
             let y = (loss - zero) / scale;
-            let plain = log_t((y - expected.loss) / expected.noise, expected.noise);
-            mixed(plain, y - expected.level, expected.wrecked).0
+            (1.0 - expected.wrecked).max(SOUND).ln()
+                + log_t((y - expected.loss) / expected.noise, expected.noise)
         }
+    }
+}
+
+/// What the likelihood needs again and again.
+#[derive(Default)]
+struct Room {
+    amplitudes: Vec<Amplitudes>,
+    errors: Vec<f64>,
+    factor: Vec<f64>,
+    solved: Vec<f64>,
+}
+
+/// The runs as the posterior takes them.
+struct Runs<'a> {
+    /// Runs that came to their end, and those that diverged.
+    done: Vec<Point>,
+    lost: Vec<Point>,
+    losses: Vec<f64>,
+    features: &'a [Features],
+    levels: usize,
+    anchor: Anchor,
+}
+
+impl Runs<'_> {
+    /// ln likelihood of coordinates; the runs' amplitudes and errors are left in the room.
+    fn log_likelihood(&self, v: &[f64], field: &Field, room: &mut Room) -> f64 {
+        let law = Law::new(v, self.anchor);
+        let spread = v[SPREAD].exp();
+        let moved = |p: &Point| moves(&v[COORDINATES..], spread, self.levels, &self.features[p.place]);
+        room.amplitudes.clear();
+        room.errors.clear();
+        let mut sum = 0.0;
+        for (p, loss) in self.done.iter().zip(&self.losses) {
+            let (lift, shift) = moved(p);
+            let said = law.at(p.x - shift, p.tau);
+            room.amplitudes.push(Amplitudes::of(&said));
+            room.errors.push(loss - said.loss - lift);
+            sum += (1.0 - said.wrecked).max(SOUND).ln();
+        }
+        for p in &self.lost {
+            sum += law.at(p.x - moved(p).1, p.tau).wrecked.max(1e-30).ln();
+        }
+        sum + field.log_density(&room.amplitudes, &room.errors, &mut room.factor, &mut room.solved)
+    }
+
+    /// The coordinates that some point depends on: not those of choices that were not tried.
+    fn free(&self, shifts: usize) -> Vec<usize> {
+        let mut free: Vec<usize> = (0..COORDINATES).filter(|&i| i != SPREAD || self.levels > 0).collect();
+        let all = || self.done.iter().chain(&self.lost);
+        let used = |of: &dyn Fn(&Features) -> f64| all().any(|p| of(&self.features[p.place]) != 0.0);
+        free.extend((0..self.levels).filter(|&i| used(&|f| f.level[i])).map(|i| COORDINATES + i));
+        free.extend((0..shifts).filter(|&i| used(&|f| f.shift[i])).map(|i| COORDINATES + self.levels + i));
+        free
     }
 }
 
@@ -259,139 +175,117 @@ impl Model {
     /// The posterior of the question's points; `None` where no run was complete.
     pub fn fit(question: &Question<'_>, features: &[Features], seed: u64) -> Option<Self> {
         let (zero, scale) = units(&question.points)?;
-        let points: Vec<Point> = question.points.iter().filter(|p| p.seen != Seen::Open).copied().collect();
+        let of = |p: &Point| match p.seen {
+            Seen::Loss(loss) => Some((*p, (loss - zero) / scale)),
+            _ => None,
+        };
+        let mut seen: Vec<(Point, f64)> = question.points.iter().filter_map(of).collect();
+        let (best, level) = fullest(&seen)?;
+        thin(&mut seen);
         let levels = features.first().map_or(0, |f| f.level.len());
         let shifts = features.first().map_or(0, |f| f.shift.len());
-        let mut groups: Vec<(usize, u64)> = (0..RUNGS).map(|k| (k, 0)).collect();
-        for p in &points {
-            let own = (rung(p.tau), p.seed);
-            if !groups[RUNGS..].contains(&own) {
-                groups.push(own);
-            }
-        }
-        let mut model = Self { zero, scale, draws: Vec::new(), groups, anchor: anchor(&points), levels };
-        let prior = model.prior(&points, levels + shifts);
-        let free = model.free(&points, features, shifts);
-        let mut taus: Vec<f64> = points.iter().map(|p| p.tau).collect();
-        taus.sort_by(f64::total_cmp);
-        taus.dedup();
-        let of_points: Vec<(Point, usize, usize)> = points
-            .iter()
-            .map(|p| (*p, taus.iter().position(|t| *t == p.tau).unwrap_or(0), model.group(p.tau, p.seed)))
-            .collect();
-        let mut used: Vec<usize> = points.iter().map(|p| p.place).collect();
-        used.sort_unstable();
-        used.dedup();
-        let moves = std::cell::RefCell::new(vec![(0.0, 0.0); features.len()]);
-        let offsets = std::cell::RefCell::new(vec![Offset::default(); model.groups.len()]);
-        let likelihood = |v: &[f64]| -> f64 {
-            let laid: Vec<Laid> = taus.iter().map(|tau| Laid::at(v, model.anchor, *tau)).collect();
-            let (mut moves, mut offsets) = (moves.borrow_mut(), offsets.borrow_mut());
-            used.iter().for_each(|&place| moves[place] = model.moves(v, &features[place]));
-            offsets.iter_mut().for_each(|offset| offset.unit = 0.0);
-            let mut sum = 0.0;
-            for (p, at, group) in &of_points {
-                let expected = laid[*at].expect(v, moves[p.place], Some((*group, 0.0)), p.x);
-                let offset = &mut offsets[*group];
-                if offset.unit == 0.0 {
-                    *offset = Offset { unit: laid[*at].common, mean: 0.0, var: laid[*at].common.powi(2) };
-                }
-                sum += offset.learn(p.seen, zero, scale, &expected);
-            }
-            sum
+        let runs = Runs {
+            done: seen.iter().map(|s| s.0).collect(),
+            losses: seen.iter().map(|s| s.1).collect(),
+            lost: question.points.iter().filter(|p| p.seen == Seen::Diverged).copied().collect(),
+            features,
+            levels,
+            anchor: Anchor { x: best.x - features[best.place].lean, tau: best.tau },
         };
-        let mut stream = Stream::for_trial(seed, question.points.len() as u64);
-        let mut draws = posterior::draw(&prior, &free, &likelihood, &mut stream);
-        for v in &mut draws {
-            likelihood(v);
-            for (g, offset) in offsets.borrow().iter().enumerate().filter(|(_, offset)| offset.unit > 0.0) {
-                v[GROUPS + 2 * g] = (offset.mean + offset.var.sqrt() * stream.normal()) / offset.unit;
-            }
-        }
-        model.draws = draws.into_iter().map(Draw).collect();
-        Some(model)
-    }
-
-    /// The prior, moved to where the fullest rung has its best run.
-    fn prior(&self, points: &[Point], weights: usize) -> Vec<(f64, f64)> {
+        let field = Field::new(&runs.done, question.low, question.high);
         let mut prior = PRIOR.to_vec();
-        prior.resize(self.weights() + weights, (0.0, 1.0));
-        if let Some((point, y)) = self.fullest(points) {
-            let u = point.tau - self.anchor;
-            prior[BEST].0 = point.x + PRIOR[SLOPE].0 * u;
-            prior[LEVEL].0 = y - PRIOR[GAIN].0.exp() * gain(PRIOR[POWER].0, u);
-        }
-        prior
-    }
-
-    /// The coordinates that some point depends on: not those of groups without a run and of choices that were not tried.
-    fn free(&self, points: &[Point], features: &[Features], shifts: usize) -> Vec<usize> {
-        let octaves = points.iter().map(|p| -p.tau).fold(-self.anchor, f64::max).ceil().max(0.0) as usize;
-        let mut free: Vec<usize> = (0..WANDER).filter(|&i| i != SPREAD || self.levels > 0).collect();
-        free.extend(WANDER..WANDER + octaves.min(RUNGS));
-        // Levels of groups are not walked on: given the rest they have a normal distribution ([`Offset`]).
-        free.extend((RUNGS..self.groups.len()).map(|g| GROUPS + 2 * g + 1));
-        let weights = self.weights();
-        let used = |of: &dyn Fn(&Features) -> f64| points.iter().any(|p| of(&features[p.place]) != 0.0);
-        free.extend((0..self.levels).filter(|&i| used(&|f| f.level[i])).map(|i| weights + i));
-        free.extend((0..shifts).filter(|&i| used(&|f| f.shift[i])).map(|i| weights + self.levels + i));
-        free
-    }
-
-    /// Where the weights of places begin.
-    fn weights(&self) -> usize {
-        GROUPS + 2 * self.groups.len()
-    }
-
-    /// The group of runs at a horizon with a seed.
-    fn group(&self, tau: f64, seed: u64) -> usize {
-        let own = (rung(tau), seed);
-        self.groups[RUNGS..].iter().position(|g| *g == own).map_or(own.0, |at| RUNGS + at)
-    }
-
-    /// The best point of the rung with most points (of equals the cheapest), and its loss within.
-    fn fullest<'p>(&self, points: &'p [Point]) -> Option<(&'p Point, f64)> {
-        let of_rung = |k: usize| {
-            points.iter().filter(move |p| rung(p.tau) == k).filter_map(|p| match p.seen {
-                Seen::Loss(loss) => Some((p, (loss - self.zero) / self.scale)),
-                _ => None,
+        prior[LEVEL].0 = level;
+        prior.resize(COORDINATES + levels + shifts, (0.0, 1.0));
+        let room = RefCell::new(Room::default());
+        let likelihood = |v: &[f64]| runs.log_likelihood(v, &field, &mut room.borrow_mut());
+        let mut stream = Stream::for_trial(seed, question.points.len() as u64);
+        let drawn = posterior::draw(&prior, &runs.free(shifts), &likelihood, &mut stream);
+        let draws = drawn
+            .into_iter()
+            .map(|v| {
+                likelihood(&v);
+                let room = room.borrow();
+                Draw {
+                    spread: v[SPREAD].exp(),
+                    law: Law::new(&v, runs.anchor),
+                    errors: field.realise(&room.amplitudes, &room.errors, &mut stream),
+                    weights: v[COORDINATES..].to_vec(),
+                    bests: RefCell::default(),
+                }
             })
-        };
-        let most = (0..RUNGS).max_by_key(|&k| (of_rung(k).count(), k))?;
-        of_rung(most).min_by(|a, b| a.1.total_cmp(&b.1))
+            .collect();
+        let count = ((question.high - question.low) * PER_OCTAVE).ceil().max(1.0);
+        let step = (question.high - question.low) / count;
+        let grid = (0..=count as usize).map(|i| question.low + step * i as f64).collect();
+        Some(Self { zero, scale, draws, field, grid, spots: RefCell::default(), levels })
     }
 
-    /// By how much a place moves level and best rate.
-    fn moves(&self, v: &[f64], features: &Features) -> (f64, f64) {
-        let (levels, shifts) = v[self.weights()..].split_at(self.levels);
-        let lift =
-            if features.level.is_empty() { 0.0 } else { v[SPREAD].exp() * dot(levels, &features.level) };
-        (lift, features.lean + SHIFT_SPREAD * dot(shifts, &features.shift))
+    /// A place to ask the draws for: with `seed` for that one's run, else for the mean over seeds.
+    pub fn spot(&self, x: f64, tau: f64, seed: Option<u64>) -> Spot {
+        self.field.spot_of(x, tau, seed)
     }
 
-    /// What a run at a place is expected to give under a draw: with `seed` that one's run, else the mean over seeds.
-    pub fn expect(&self, draw: &Draw, features: &Features, x: f64, tau: f64, seed: Option<u64>) -> Expected {
-        let group = seed.map(|seed| self.group(tau, seed)).map(|g| (g, draw.0[GROUPS + 2 * g]));
-        Laid::at(&draw.0, self.anchor, tau).expect(&draw.0, self.moves(&draw.0, features), group, x)
+    /// What a run is expected to give under a draw.
+    pub fn expect(&self, draw: &Draw, features: &Features, spot: &Spot) -> Expected {
+        let (lift, shift) = moves(&draw.weights, draw.spread, self.levels, features);
+        let said = draw.law.at(spot.x - shift, spot.tau);
+        let of = Amplitudes::of(&said);
+        Expected {
+            loss: said.loss + lift + draw.errors.at(&of, spot),
+            noise: own_noise(&of, spot.has_seed()),
+            wrecked: said.wrecked,
+            level: said.level + lift,
+        }
     }
 
-    /// The best rate at a place under a draw, as log₂.
+    /// The best rate at a place under a draw, as log₂, within the range.
     pub fn best(&self, draw: &Draw, features: &Features, tau: f64) -> f64 {
-        let v = &draw.0;
-        v[BEST] + drift(v, tau) - drift(v, self.anchor) + self.moves(v, features).1
+        let (_, shift) = moves(&draw.weights, draw.spread, self.levels, features);
+        let known = draw.bests.borrow().iter().find(|(t, _)| *t == tau).map(|(_, best)| *best);
+        let best = known.unwrap_or_else(|| {
+            let found = self.lowest(draw, tau);
+            draw.bests.borrow_mut().push((tau, found));
+            found
+        });
+        (best + shift).clamp(self.grid[0], self.grid[self.grid.len() - 1])
     }
 
-    /// The standard deviation between runs that differ in the seed alone, in units of the scale.
-    pub fn noise(&self, draw: &Draw, tau: f64) -> f64 {
-        let v = &draw.0;
-        let bend = (v[BEND] - v[BEND_POWER] * std::f64::consts::LN_2 * (tau - self.anchor)).exp();
-        bend * v[COMMON].exp().hypot(v[NOISE].exp())
+    /// Where the loss of a draw is lowest, from a parabola through the lowest point of the grid and its neighbours.
+    fn lowest(&self, draw: &Draw, tau: f64) -> f64 {
+        let known = self.spots.borrow().iter().find(|(t, _)| *t == tau).map(|(_, spots)| spots.clone());
+        let spots = known.unwrap_or_else(|| {
+            let made: Vec<Spot> = self.grid.iter().map(|&x| self.spot(x, tau, None)).collect();
+            let made = std::rc::Rc::new(made);
+            self.spots.borrow_mut().push((tau, made.clone()));
+            made
+        });
+        let losses: Vec<f64> = spots
+            .iter()
+            .map(|spot| {
+                let said = draw.law.at(spot.x, tau);
+                said.loss + draw.errors.at(&Amplitudes::of(&said), spot)
+            })
+            .collect();
+        let i = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap_or(0);
+        if i == 0 || i + 1 == losses.len() {
+            return self.grid[i];
+        }
+        let (a, b, c) = (losses[i - 1], losses[i], losses[i + 1]);
+        let bow = a - 2.0 * b + c;
+        let aside = if bow > 0.0 { (0.5 * (a - c) / bow).clamp(-0.5, 0.5) } else { 0.0 };
+        self.grid[i] + aside * (self.grid[i + 1] - self.grid[i])
+    }
+
+    /// The standard deviation between runs that differ in the seed alone, at the best rate of a horizon, in units of the
+    /// scale.
+    pub fn noise(&self, draw: &Draw, features: &Features, tau: f64) -> f64 {
+        draw.law.at(self.best(draw, features, tau), tau).noise
     }
 
     /// What an octave below the best rate costs at the target, in units of the scale.
-    pub fn bend(&self, draw: &Draw) -> f64 {
-        let v = &draw.0;
-        (v[BEND] + v[BEND_POWER] * std::f64::consts::LN_2 * self.anchor).exp()
+    pub fn bend(&self, draw: &Draw, features: &Features) -> f64 {
+        let best = self.best(draw, features, 0.0);
+        draw.law.at(best - 1.0, 0.0).loss - draw.law.at(best, 0.0).loss
     }
 
     /// A loss in the user's units.
@@ -399,6 +293,27 @@ impl Model {
         self.zero + self.scale * y
     }
 }
+
+/// The best run of the rung with most runs (of equals the cheapest), and its loss within.
+fn fullest(seen: &[(Point, f64)]) -> Option<(Point, f64)> {
+    let of_rung = |k: usize| seen.iter().filter(move |s| rung(s.0.tau) == k);
+    let most = (0..RUNGS).max_by_key(|&k| (of_rung(k).count(), k))?;
+    of_rung(most).min_by(|a, b| a.1.total_cmp(&b.1)).copied()
+}
+
+/// Leaves out the runs that say least: far above the best one of their rung, and of short horizons.
+fn thin(seen: &mut Vec<(Point, f64)>) {
+    if seen.len() <= MOST_POINTS {
+        return;
+    }
+    let lowest =
+        |k: usize| seen.iter().filter(|s| rung(s.0.tau) == k).map(|s| s.1).fold(f64::INFINITY, f64::min);
+    let lowest: Vec<f64> = (0..RUNGS).map(lowest).collect();
+    let worth = |s: &(Point, f64)| (s.1 - lowest[rung(s.0.tau)]) - 0.05 * s.0.tau;
+    seen.sort_by(|a, b| worth(a).total_cmp(&worth(b)));
+    seen.truncate(MOST_POINTS);
+}
+
 /// Zero and unit of the losses: the lowest one, and by how much too low a rate was seen to cost more at the rung with most
 /// points (where none was too low, by how much too high a one did).
 fn units(points: &[Point]) -> Option<(f64, f64)> {
@@ -426,10 +341,4 @@ fn units(points: &[Point]) -> Option<(f64, f64)> {
     };
     // Without any variation the unit is a rounding error of the losses.
     Some((zero, scale.max(1e-9 * zero.abs()).max(1e-300)))
-}
-
-/// The mean log₂ horizon of the points: there level and best rate are known best, and apart from their slopes.
-fn anchor(points: &[Point]) -> f64 {
-    let done: Vec<f64> = points.iter().filter(|p| p.seen != Seen::Open).map(|p| p.tau).collect();
-    done.iter().sum::<f64>() / done.len().max(1) as f64
 }

@@ -1,0 +1,174 @@
+//! The law of an annealed run's loss: progress that is the same at every horizon, and noise that the rate pays for.
+//!
+//! With x = log₂ rate, τ = log₂ of horizon over target, and (x₀, τ₀) the anchor, the best run of the horizon with most runs:
+//!
+//! ```text
+//! loss(x, τ) = level + F(x + τ) + O(x + τ) + G(x, τ) + H(τ)
+//! F(s) = A·2^{−αu − qu²}                 u = s − x₀ − τ₀ − b     what is still to be learnt after a progress s
+//! O(s) = ω·log₂(1 + 4^{u − o})/2                                 over-fitting: from the progress o on, so much per octave
+//! G(x, τ) = Γ·2^{gw + g₂w₊² − c(τ−τ₀)}   w = x − x₀ − b          the noise that annealing has not taken away
+//! H(τ) = h·(2^{−η(τ−τ₀)} − 1)/(η ln 2)                           what short runs lack at any rate
+//! ```
+//!
+//! A run at a low rate is a walk along the gradient flow, for which only the sum of the rates counts: so a short run at a high
+//! rate says what a long one at a low rate will give, and where its best rate is follows from both sides. A and Γ are such
+//! that at the anchor's horizon the best rate is x₀ + b and an octave costs K there. On the tasks of `cargo xtask bench
+//! tuning` F is the same at all horizons to the fourth digit where noise does not hide it; multi-epoch data have O, which
+//! makes the best rate fall like one over the horizon.
+
+use std::f64::consts::LN_2;
+
+use super::model::{RUNGS, rung};
+
+// Places in the vector of coordinates.
+const BEST: usize = 0;
+pub(super) const LEVEL: usize = 1;
+const BEND: usize = 2;
+const FALL: usize = 3;
+const FALL_BOW: usize = 4;
+const RISE: usize = 5;
+const RISE_BOW: usize = 6;
+const ANNEAL: usize = 7;
+const LACK: usize = 8;
+const LACK_POWER: usize = 9;
+const OVER: usize = 10;
+const OVER_FROM: usize = 11;
+const NOISE: usize = 12;
+const NOISE_POWER: usize = 13;
+const NOISE_RATE: usize = 14;
+const JITTER: usize = 15;
+const CLIFF: usize = 16;
+pub(super) const SPREAD: usize = 17;
+/// Number of coordinates of the law.
+pub(super) const COORDINATES: usize = 18;
+
+/// Mean and standard deviation of each coordinate before any data; losses in units of the model's scale. They are wide enough
+/// for the tasks of `cargo xtask bench tuning`, whose spread they follow.
+pub(super) const PRIOR: [(f64, f64); COORDINATES] = [
+    (0.0, 1.2),   // b
+    (0.0, 1.0),   // loss at the anchor's best rate
+    (-2.7, 1.2),  // ln K
+    (0.1, 0.4),   // ln α
+    (-2.7, 0.7),  // ln q
+    (0.1, 0.35),  // ln g
+    (0.06, 0.07), // g₂, none if below 0
+    (0.4, 0.25),  // c
+    (-3.0, 1.5),  // ln h
+    (0.8, 0.3),   // η
+    (-0.3, 1.0),  // ln ω/K
+    (4.0, 3.5),   // o
+    (-1.5, 1.0),  // ln of the noise that is there at any rate, over K
+    (0.75, 0.2),  // its power of the horizon
+    (-1.2, 0.5),  // ln of the noise over G
+    (-2.5, 1.0),  // ln of a seed's head start, in octaves of progress
+    (1.6, 0.5),   // ln of the octaves from the best rate to the cliff
+    (-3.0, 1.0),  // ln of the spread of levels between other parameters
+];
+/// The most that noise costs, in units of the scale: a run that learns nothing ends at the loss of guessing.
+const MOST: f64 = 4.0;
+/// The width of the cliff, in octaves.
+const CLIFF_WIDTH: f64 = 0.35;
+
+/// Where the coordinates are anchored.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Anchor {
+    pub x: f64,
+    pub tau: f64,
+}
+
+/// One set of coordinates, made ready.
+#[derive(Clone, Debug)]
+pub(super) struct Law {
+    anchor: Anchor,
+    best: f64,
+    level: f64,
+    fall: (f64, f64, f64),
+    rise: (f64, f64, f64),
+    anneal: f64,
+    lack: (f64, f64),
+    over: (f64, f64),
+    noise: (f64, f64, f64),
+    jitter: f64,
+    cliff: f64,
+}
+
+/// What a law says of one run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said {
+    /// The loss, as far as the law knows.
+    pub loss: f64,
+    /// What the loss would be without F, O and G.
+    pub level: f64,
+    /// F, G and H, of which the law's error is a share.
+    pub fall: f64,
+    pub rise: f64,
+    pub lack: f64,
+    /// Standard deviation between seeds, and the part of it that is there at any rate.
+    pub noise: f64,
+    pub floor: f64,
+    /// Probability that the run is beyond the cliff.
+    pub wrecked: f64,
+}
+
+/// (2^{−βu} − 1)/(β ln 2), which is −u at β = 0.
+fn gain(power: f64, u: f64) -> f64 {
+    let rate = power * LN_2;
+    if rate.abs() < 1e-6 { -u } else { (-rate * u).clamp(-50.0, 50.0).exp_m1() / rate }
+}
+
+impl Law {
+    pub fn new(v: &[f64], anchor: Anchor) -> Self {
+        let bend = v[BEND].exp();
+        let (fall, rise) = (v[FALL].exp() * LN_2, v[RISE].exp() * LN_2);
+        let sum = fall + rise;
+        let (a, gamma) = (2.0 * bend / (fall * sum), 2.0 * bend / (rise * sum));
+        Self {
+            anchor,
+            best: anchor.x + v[BEST],
+            level: v[LEVEL] - a - gamma,
+            fall: (a, fall, v[FALL_BOW].exp() * LN_2),
+            rise: (gamma, rise, v[RISE_BOW].max(0.0) * LN_2),
+            anneal: v[ANNEAL] * LN_2,
+            lack: (v[LACK].exp(), v[LACK_POWER]),
+            over: (bend * v[OVER].exp(), v[OVER_FROM]),
+            noise: (bend * v[NOISE].exp(), v[NOISE_POWER], v[NOISE_RATE].exp()),
+            jitter: v[JITTER].exp(),
+            cliff: anchor.x + v[BEST] + v[CLIFF].exp(),
+        }
+    }
+
+    /// What is expected at log₂ rate `x` and log₂ horizon over target `tau`.
+    pub fn at(&self, x: f64, tau: f64) -> Said {
+        let w = x - self.best;
+        let past = tau - self.anchor.tau;
+        let u = w + past;
+        // Before the vertex of the bow nothing is learnt yet.
+        let (a, alpha, bow) = self.fall;
+        let learnt = u.max(-alpha / (2.0 * bow)).max(-30.0);
+        let fall = a * (-alpha * learnt - bow * learnt * learnt).exp();
+        let slope = fall * (alpha + 2.0 * bow * learnt).max(0.0);
+        let (omega, from) = self.over;
+        let beyond = 2.0 * LN_2 * (u - from);
+        let over = omega * if beyond > 30.0 { beyond } else { beyond.exp().ln_1p() } / (2.0 * LN_2);
+        let (gamma, g, g2) = self.rise;
+        let up = w.max(0.0);
+        let plain = gamma * (g * w + g2 * up * up.min(4.0) - self.anneal * past).min(60.0).exp();
+        let rise = MOST * plain / (MOST + plain);
+        let lack = self.lack.0 * gain(self.lack.1, past);
+        let floor = self.noise.0 * (-self.noise.1 * past).exp2();
+        let noise = (floor * floor + (self.noise.2 * rise).powi(2) + (self.jitter * slope).powi(2)).sqrt();
+        // The cliff hardly moves with the horizon.
+        let far = (x - self.cliff + 0.15 * past) / CLIFF_WIDTH;
+        let wrecked = if far < -12.0 { 0.0 } else { 1.0 / (1.0 + (-1.7 * far).exp()) };
+        let level = self.level + lack;
+        Said { loss: level + fall + over + rise, level, fall, rise, lack, noise, floor, wrecked }
+    }
+
+}
+
+const _: () = assert!(RUNGS == 7);
+
+/// Whether two horizons are of the same rung.
+pub(super) fn same_rung(a: f64, b: f64) -> bool {
+    rung(a) == rung(b)
+}
