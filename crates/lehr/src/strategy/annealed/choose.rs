@@ -183,7 +183,7 @@ fn expected<T>(
     seed: Option<u64>,
     what: impl Fn(&Expected) -> T,
 ) -> Vec<T> {
-    let spot = model.spot(x, tau, seed);
+    let spot = model.spot(features, x, tau, seed);
     model.draws.iter().map(|draw| what(&model.expect(draw, features, &spot))).collect()
 }
 

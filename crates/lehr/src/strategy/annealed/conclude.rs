@@ -58,7 +58,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let tried: Vec<&Point> = question.points.iter().filter(|p| p.seen != Seen::Open).collect();
     let bests: Vec<f64> = model.draws.iter().map(|d| model.best(d, features, 0.0)).collect();
     let rate = Estimate { value: x.exp2(), interval: Some(rate_range(question.low, question.high, bests)) };
-    let spot = model.spot(x, 0.0, None);
+    let spot = model.spot(features, x, 0.0, None);
     let losses: Vec<f64> = model.draws.iter().map(|d| model.expect(d, features, &spot).mean()).collect();
     let value = model.loss(losses.iter().sum::<f64>() / losses.len() as f64);
     let (a, b) = interval(losses);
@@ -170,7 +170,7 @@ fn safe(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Range {
         None => search.noise(),
     };
     let mean = |x: f64| {
-        let spot = model.spot(x, 0.0, None);
+        let spot = model.spot(features, x, 0.0, None);
         model.draws.iter().map(|d| model.expect(d, features, &spot).mean()).sum::<f64>()
             / model.draws.len() as f64
     };
@@ -231,7 +231,7 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Vec<St
             "at the longest horizon that was run, rates on one side of the best one only were tried".into(),
         );
     }
-    let spot = model.spot(x, 0.0, None);
+    let spot = model.spot(features, x, 0.0, None);
     let wreck = model.draws.iter().map(|d| model.expect(d, features, &spot).wrecked).sum::<f64>()
         / model.draws.len() as f64;
     if wreck > 0.02 {

@@ -13,13 +13,17 @@ use super::model::{RUNGS, rung};
 use super::question::Point;
 
 /// The errors of F, G and H, as shares.
-const SHARES: (f64, f64, f64) = (0.12, 0.25, 0.15);
+const SHARES: (f64, f64, f64) = (0.3, 0.4, 0.15);
 /// Their lengths in octaves: of F in the progress, of G in the rate and in the horizon; of what a seed does, in the rate.
 const LENGTHS: (f64, f64, f64, f64) = (2.0, 2.0, 3.0, 1.7);
 /// The share of a seed's variance that neighbours have in common.
 const COMMON: f64 = 0.85;
 /// What else may be wrong at a run alone: a share of F + G, and more of it above one unit of the scale.
 const ALONE: (f64, f64) = (0.02, 0.2);
+/// Parts that runs share: the errors of F, G and H, what a seed does, the level of all, and the level of a setting.
+const PARTS: usize = 6;
+/// Standard deviation of the level of all, in units of the scale.
+const LEVEL: f64 = 1.0;
 /// A rung's own error, in noises.
 const RUNG_ERROR: f64 = 0.3;
 
@@ -31,10 +35,12 @@ pub(super) struct Amplitudes {
     lack: f64,
     noise: f64,
     alone: f64,
+    spread: f64,
 }
 
 impl Amplitudes {
-    pub fn of(said: &Said) -> Self {
+    /// What a law's errors amount to where it says this; `spread` is the one between settings of other parameters.
+    pub fn of(said: &Said, spread: f64) -> Self {
         let both = said.fall + said.rise;
         Self {
             fall: SHARES.0 * said.fall,
@@ -42,7 +48,18 @@ impl Amplitudes {
             lack: (SHARES.2 * said.lack).hypot(RUNG_ERROR * said.floor),
             noise: said.noise,
             alone: ALONE.0 * both + ALONE.1 * (both - 1.0).max(0.0),
+            spread,
         }
+    }
+
+    /// The amplitude of each of the parts that runs share.
+    fn parts(&self) -> [f64; PARTS] {
+        [self.fall, self.rise, self.lack, self.noise, LEVEL, self.spread]
+    }
+
+    /// The variance that no other run shares.
+    fn own(&self) -> f64 {
+        (1.0 - COMMON) * self.noise * self.noise + self.alone * self.alone
     }
 }
 
@@ -82,8 +99,9 @@ pub(super) struct Spot {
     fall: Vec<f64>,
     rise: Vec<f64>,
     lack: usize,
-    /// Kernels with the runs: of F, of G, of the rung, of the seed.
-    near: Vec<[f64; 4]>,
+    setting: Vec<f64>,
+    /// Kernels with the runs, by part.
+    near: Vec<[f64; PARTS]>,
     seed: Option<(usize, Vec<f64>)>,
 }
 
@@ -92,8 +110,10 @@ pub(super) struct Field {
     x: Vec<f64>,
     tau: Vec<f64>,
     group: Vec<usize>,
+    /// What the level of each run's setting depends on.
+    settings: Vec<Vec<f64>>,
     /// Kernels between runs, lower triangle by rows.
-    near: Vec<[f64; 4]>,
+    near: Vec<[f64; PARTS]>,
     progress: Knots,
     rate: Knots,
     horizon: Knots,
@@ -109,8 +129,10 @@ pub(super) struct Realised {
     rise: Vec<f64>,
     lack: Vec<f64>,
     seeds: Vec<Vec<f64>>,
-    /// For each run, what it pulls: F, G, H and seed.
-    pull: Vec<[f64; 4]>,
+    level: f64,
+    settings: Vec<f64>,
+    /// For each run, what it pulls in each part.
+    pull: Vec<[f64; PARTS]>,
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -118,7 +140,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 impl Field {
-    pub fn new(points: &[Point], low: f64, high: f64) -> Self {
+    /// The field of runs, whose settings' levels depend on `settings`.
+    pub fn new(points: &[Point], settings: Vec<Vec<f64>>, low: f64, high: f64) -> Self {
         let mut groups: Vec<(usize, u64)> = (0..RUNGS).map(|k| (k, 0)).collect();
         for p in points {
             let own = (rung(p.tau), p.seed);
@@ -131,6 +154,7 @@ impl Field {
             x: points.iter().map(|p| p.x).collect(),
             tau: points.iter().map(|p| p.tau).collect(),
             group: Vec::new(),
+            settings,
             near: Vec::new(),
             progress: Knots::new(low + deepest, high, LENGTHS.0),
             rate: Knots::new(low, high, LENGTHS.1),
@@ -141,7 +165,8 @@ impl Field {
         field.group = points.iter().map(|p| field.group(p.tau, p.seed)).collect();
         for i in 0..points.len() {
             for j in 0..=i {
-                field.near.push(field.kernels(field.x[i], field.tau[i], Some(field.group[i]), j));
+                let at = (field.x[i], field.tau[i]);
+                field.near.push(field.kernels(at, Some(field.group[i]), &field.settings[i], j));
             }
         }
         field
@@ -153,7 +178,7 @@ impl Field {
         self.groups[RUNGS..].iter().position(|g| *g == own).map_or(own.0, |at| RUNGS + at)
     }
 
-    fn kernels(&self, x: f64, tau: f64, group: Option<usize>, j: usize) -> [f64; 4] {
+    fn kernels(&self, (x, tau): (f64, f64), group: Option<usize>, setting: &[f64], j: usize) -> [f64; PARTS] {
         let (dx, dtau) = (x - self.x[j], tau - self.tau[j]);
         let seed = if group == Some(self.group[j]) { COMMON * kernel(dx, LENGTHS.3) } else { 0.0 };
         [
@@ -161,26 +186,24 @@ impl Field {
             kernel(dx, LENGTHS.1) * kernel(dtau, LENGTHS.2),
             f64::from(u8::from(same_rung(tau, self.tau[j]))),
             seed,
+            1.0,
+            dot(setting, &self.settings[j]),
         ]
     }
 
     /// The covariance of the runs, as its Cholesky factor (lower triangle by rows), into `into`.
     fn factor(&self, of: &[Amplitudes], into: &mut Vec<f64>) {
-        let n = of.len();
+        let parts: Vec<[f64; PARTS]> = of.iter().map(Amplitudes::parts).collect();
         into.clear();
         let mut at = 0;
-        for i in 0..n {
-            let a = &of[i];
+        for i in 0..of.len() {
             let row = into.len();
-            for (j, b) in of[..=i].iter().enumerate() {
-                let [fall, rise, lack, seed] = self.near[at];
+            for j in 0..=i {
+                let near = &self.near[at];
                 at += 1;
-                let mut sum = a.fall * b.fall * fall
-                    + a.rise * b.rise * rise
-                    + a.lack * b.lack * lack
-                    + a.noise * b.noise * seed;
+                let mut sum: f64 = (0..PARTS).map(|k| parts[i][k] * parts[j][k] * near[k]).sum();
                 if i == j {
-                    sum += (1.0 - COMMON) * a.noise * a.noise + a.alone * a.alone;
+                    sum += of[i].own();
                 }
                 let other = j * (j + 1) / 2;
                 sum -= dot(&into[row..row + j], &into[other..other + j]);
@@ -213,31 +236,31 @@ impl Field {
             rise: normals(self.rate.count * self.horizon.count),
             lack: normals(RUNGS),
             seeds: (0..self.groups.len()).map(|_| normals(self.seed.count)).collect(),
+            level: normals(1)[0],
+            settings: normals(self.settings.first().map_or(0, Vec::len)),
             pull: Vec::new(),
         };
         let own = normals(of.len());
         let left: Vec<f64> = (0..of.len())
             .map(|i| {
-                let spot = self.spot(self.x[i], self.tau[i], Some(self.group[i]));
-                let alone = ((1.0 - COMMON) * of[i].noise * of[i].noise + of[i].alone * of[i].alone).sqrt();
-                errors[i] - drawn.at(&of[i], &spot) - alone * own[i]
+                let spot = self.spot((self.x[i], self.tau[i]), Some(self.group[i]), &self.settings[i]);
+                errors[i] - drawn.at(&of[i], &spot) - of[i].own().sqrt() * own[i]
             })
             .collect();
         let (mut factor, mut solved) = (Vec::new(), Vec::new());
         self.factor(of, &mut factor);
         forward(&factor, &left, &mut solved);
         backward(&factor, &mut solved);
-        drawn.pull =
-            solved.iter().zip(of).map(|(s, a)| [s * a.fall, s * a.rise, s * a.lack, s * a.noise]).collect();
+        drawn.pull = solved.iter().zip(of).map(|(s, of)| of.parts().map(|a| s * a)).collect();
         drawn
     }
 
     /// A place at which to ask; with a seed, for that one's runs.
-    pub fn spot_of(&self, x: f64, tau: f64, seed: Option<u64>) -> Spot {
-        self.spot(x, tau, seed.map(|seed| self.group(tau, seed)))
+    pub fn spot_of(&self, x: f64, tau: f64, seed: Option<u64>, setting: &[f64]) -> Spot {
+        self.spot((x, tau), seed.map(|seed| self.group(tau, seed)), setting)
     }
 
-    fn spot(&self, x: f64, tau: f64, group: Option<usize>) -> Spot {
+    fn spot(&self, (x, tau): (f64, f64), group: Option<usize>, setting: &[f64]) -> Spot {
         let (rate, horizon) = (self.rate.weights(x), self.horizon.weights(tau));
         Spot {
             x,
@@ -245,7 +268,8 @@ impl Field {
             fall: self.progress.weights(x + tau),
             rise: rate.iter().flat_map(|a| horizon.iter().map(move |b| a * b)).collect(),
             lack: rung(tau),
-            near: (0..self.x.len()).map(|j| self.kernels(x, tau, group, j)).collect(),
+            near: (0..self.x.len()).map(|j| self.kernels((x, tau), group, setting, j)).collect(),
+            setting: setting.to_vec(),
             seed: group.map(|group| (group, self.seed.weights(x))),
         }
     }
@@ -261,14 +285,21 @@ impl Spot {
 impl Realised {
     /// The error at a place with these amplitudes.
     pub fn at(&self, of: &Amplitudes, spot: &Spot) -> f64 {
-        let mut sums = [dot(&self.fall, &spot.fall), dot(&self.rise, &spot.rise), self.lack[spot.lack], 0.0];
+        let mut sums = [
+            dot(&self.fall, &spot.fall),
+            dot(&self.rise, &spot.rise),
+            self.lack[spot.lack],
+            0.0,
+            self.level,
+            dot(&self.settings, &spot.setting),
+        ];
         if let Some((group, weights)) = &spot.seed {
             sums[3] = COMMON.sqrt() * dot(&self.seeds[*group], weights);
         }
         for (pull, near) in self.pull.iter().zip(&spot.near) {
             sums.iter_mut().zip(pull.iter().zip(near)).for_each(|(sum, (pull, near))| *sum += pull * near);
         }
-        of.fall * sums[0] + of.rise * sums[1] + of.lack * sums[2] + of.noise * sums[3]
+        dot(&of.parts(), &sums)
     }
 }
 
@@ -309,23 +340,32 @@ mod tests {
 
     fn field() -> (Field, Vec<Amplitudes>) {
         let points = [point(-5.0, -3.0, 1), point(-4.0, -3.0, 1), point(-4.5, -1.0, 2), point(-6.0, 0.0, 3)];
-        let one = Amplitudes { fall: 0.3, rise: 0.2, lack: 0.1, noise: 0.05, alone: 0.01 };
-        (Field::new(&points, -12.0, 0.0), vec![one; 4])
+        let one = Amplitudes { fall: 0.3, rise: 0.2, lack: 0.1, noise: 0.05, alone: 0.01, spread: 0.5 };
+        (
+            Field::new(
+                &points,
+                vec![vec![1.0, 0.0], vec![1.0, 0.0], vec![0.0, 1.0], vec![0.0, 1.0]],
+                -12.0,
+                0.0,
+            ),
+            vec![one; 4],
+        )
     }
 
     /// Without runs the realisations have the kernels' variance, wherever they are asked for.
     #[test]
     fn realisations_have_the_variance_of_the_kernels() {
-        let field = Field::new(&[], -12.0, 0.0);
-        let of = Amplitudes { fall: 0.3, rise: 0.2, lack: 0.1, noise: 0.05, alone: 0.0 };
-        let spots: Vec<Spot> =
-            [(-11.0, -5.5), (-6.3, -2.9), (-1.0, 0.0)].map(|(x, tau)| field.spot_of(x, tau, Some(1))).into();
+        let field = Field::new(&[], Vec::new(), -12.0, 0.0);
+        let of = Amplitudes { fall: 0.3, rise: 0.2, lack: 0.1, noise: 0.05, ..Amplitudes::default() };
+        let spots: Vec<Spot> = [(-11.0, -5.5), (-6.3, -2.9), (-1.0, 0.0)]
+            .map(|(x, tau)| field.spot_of(x, tau, Some(1), &[]))
+            .into();
         let mut sums = [0.0; 3];
         for k in 0..4000 {
             let drawn = field.realise(&[], &[], &mut Stream::for_trial(1, k));
             sums.iter_mut().zip(&spots).for_each(|(sum, spot)| *sum += drawn.at(&of, spot).powi(2) / 4000.0);
         }
-        let expected = 0.09 + 0.04 + 0.01 + COMMON * 0.0025;
+        let expected = 0.09 + 0.04 + 0.01 + COMMON * 0.0025 + LEVEL * LEVEL;
         assert!(sums.iter().all(|sum| (sum / expected - 1.0).abs() < 0.1), "{sums:?} {expected}");
     }
 
@@ -337,7 +377,7 @@ mod tests {
         let errors = [0.2, 0.1, -0.3, 0.05];
         let drawn = field.realise(&of, &errors, &mut Stream::for_trial(2, 0));
         for i in 0..4 {
-            let spot = field.spot(field.x[i], field.tau[i], Some(field.group[i]));
+            let spot = field.spot((field.x[i], field.tau[i]), Some(field.group[i]), &field.settings[i]);
             assert!((drawn.at(&of[i], &spot) - errors[i]).abs() < 1e-3);
         }
     }
@@ -346,11 +386,12 @@ mod tests {
     #[test]
     fn the_density_is_that_of_the_covariance() {
         let (_, of) = field();
-        let field = Field::new(&[point(-5.0, 0.0, 1), point(-5.0, 0.0, 2)], -12.0, 0.0);
+        let points = [point(-5.0, 0.0, 1), point(-5.0, 0.0, 2)];
+        let field = Field::new(&points, vec![vec![1.0, 0.0], vec![0.0, 1.0]], -12.0, 0.0);
         let errors = [0.1, -0.2];
         let found = field.log_density(&of[..2], &errors, &mut Vec::new(), &mut Vec::new());
-        let shared = 0.09 + 0.04 + 0.01;
-        let own = shared + 0.0025 + 1e-4;
+        let shared = 0.09 + 0.04 + 0.01 + LEVEL * LEVEL;
+        let own = shared + 0.25 + 0.0025 + 1e-4;
         let det: f64 = own * own - shared * shared;
         let quad = (own * (0.01 + 0.04) - 2.0 * shared * 0.1 * -0.2) / det;
         let expected = -5.0 * (quad / 8.0).ln_1p() - 0.5 * det.ln();

@@ -22,31 +22,29 @@ use super::model::{RUNGS, rung};
 
 // Places in the vector of coordinates.
 const BEST: usize = 0;
-pub(super) const LEVEL: usize = 1;
-const BEND: usize = 2;
-const FALL: usize = 3;
-const FALL_BOW: usize = 4;
-const RISE: usize = 5;
-const RISE_BOW: usize = 6;
-const ANNEAL: usize = 7;
-const LACK: usize = 8;
-const LACK_POWER: usize = 9;
-const OVER: usize = 10;
-const OVER_FROM: usize = 11;
-const NOISE: usize = 12;
-const NOISE_POWER: usize = 13;
-const NOISE_RATE: usize = 14;
-const JITTER: usize = 15;
-const CLIFF: usize = 16;
-pub(super) const SPREAD: usize = 17;
+const BEND: usize = 1;
+const FALL: usize = 2;
+const FALL_BOW: usize = 3;
+const RISE: usize = 4;
+const RISE_BOW: usize = 5;
+const ANNEAL: usize = 6;
+const LACK: usize = 7;
+const LACK_POWER: usize = 8;
+const OVER: usize = 9;
+const OVER_FROM: usize = 10;
+const NOISE: usize = 11;
+const NOISE_POWER: usize = 12;
+const NOISE_RATE: usize = 13;
+const JITTER: usize = 14;
+const CLIFF: usize = 15;
+pub(super) const SPREAD: usize = 16;
 /// Number of coordinates of the law.
-pub(super) const COORDINATES: usize = 18;
+pub(super) const COORDINATES: usize = 17;
 
 /// Mean and standard deviation of each coordinate before any data; losses in units of the model's scale. They are wide enough
 /// for the tasks of `cargo xtask bench tuning`, whose spread they follow.
 pub(super) const PRIOR: [(f64, f64); COORDINATES] = [
     (0.0, 1.2),   // b
-    (0.0, 1.0),   // loss at the anchor's best rate
     (-2.7, 1.2),  // ln K
     (0.1, 0.4),   // ln α
     (-2.7, 0.7),  // ln q
@@ -74,6 +72,8 @@ const CLIFF_WIDTH: f64 = 0.35;
 pub(super) struct Anchor {
     pub x: f64,
     pub tau: f64,
+    /// The loss there; how far the level is off is among the errors.
+    pub loss: f64,
 }
 
 /// One set of coordinates, made ready.
@@ -125,7 +125,7 @@ impl Law {
         Self {
             anchor,
             best: anchor.x + v[BEST],
-            level: v[LEVEL] - a - gamma,
+            level: anchor.loss - a - gamma,
             fall: (a, fall, v[FALL_BOW].exp() * LN_2),
             rise: (gamma, rise, v[RISE_BOW].max(0.0) * LN_2),
             anneal: v[ANNEAL] * LN_2,
@@ -163,7 +163,6 @@ impl Law {
         let level = self.level + lack;
         Said { loss: level + fall + over + rise, level, fall, rise, lack, noise, floor, wrecked }
     }
-
 }
 
 const _: () = assert!(RUNGS == 7);

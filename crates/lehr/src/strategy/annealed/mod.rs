@@ -435,7 +435,7 @@ fn best_places(question: &Question<'_>, model: &Model, features: &[Features], kn
     for draw in &model.draws {
         let loss = |place: usize| {
             let x = model.best(draw, &features[place], 0.0);
-            model.expect(draw, &features[place], &model.spot(x, 0.0, None)).mean()
+            model.expect(draw, &features[place], &model.spot(&features[place], x, 0.0, None)).mean()
         };
         let losses: Vec<f64> = (0..question.places.len()).map(loss).collect();
         if let Some(best) = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])) {

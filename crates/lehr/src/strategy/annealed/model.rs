@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use lehr_search::Stream;
 
 use super::field::{Amplitudes, Field, Realised, Spot, own_noise};
-use super::law::{Anchor, COORDINATES, LEVEL, Law, PRIOR, SPREAD};
+use super::law::{Anchor, COORDINATES, Law, PRIOR, SPREAD};
 use super::posterior;
 use super::question::{Point, Question, Seen};
 
@@ -63,7 +63,7 @@ impl Features {
 
 /// One draw from the posterior.
 pub(super) struct Draw {
-    weights: Vec<f64>,
+    shifts: Vec<f64>,
     spread: f64,
     law: Law,
     errors: Realised,
@@ -81,7 +81,6 @@ pub(super) struct Model {
     /// log₂ rates at which the best one is looked for, and their spots by τ.
     grid: Vec<f64>,
     spots: RefCell<Vec<(f64, std::rc::Rc<Vec<Spot>>)>>,
-    levels: usize,
 }
 
 /// The rung of a horizon, by its log₂ over the target: the octave that it is nearest to.
@@ -93,11 +92,9 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// By how much weights move level and best rate at a place.
-fn moves(weights: &[f64], spread: f64, levels: usize, features: &Features) -> (f64, f64) {
-    let (level, shift) = weights.split_at(levels);
-    let lift = if features.level.is_empty() { 0.0 } else { spread * dot(level, &features.level) };
-    (lift, features.lean + SHIFT_SPREAD * dot(shift, &features.shift))
+/// By how many octaves weights move the best rate at a place.
+fn shift(weights: &[f64], features: &Features) -> f64 {
+    features.lean + SHIFT_SPREAD * dot(weights, &features.shift)
 }
 
 /// ln density of Student's t with 5 degrees of freedom, up to a constant.
@@ -134,7 +131,6 @@ struct Runs<'a> {
     lost: Vec<Point>,
     losses: Vec<f64>,
     features: &'a [Features],
-    levels: usize,
     anchor: Anchor,
 }
 
@@ -143,30 +139,29 @@ impl Runs<'_> {
     fn log_likelihood(&self, v: &[f64], field: &Field, room: &mut Room) -> f64 {
         let law = Law::new(v, self.anchor);
         let spread = v[SPREAD].exp();
-        let moved = |p: &Point| moves(&v[COORDINATES..], spread, self.levels, &self.features[p.place]);
+        let moved = |p: &Point| p.x - shift(&v[COORDINATES..], &self.features[p.place]);
         room.amplitudes.clear();
         room.errors.clear();
         let mut sum = 0.0;
         for (p, loss) in self.done.iter().zip(&self.losses) {
-            let (lift, shift) = moved(p);
-            let said = law.at(p.x - shift, p.tau);
-            room.amplitudes.push(Amplitudes::of(&said));
-            room.errors.push(loss - said.loss - lift);
+            let said = law.at(moved(p), p.tau);
+            room.amplitudes.push(Amplitudes::of(&said, spread));
+            room.errors.push(loss - said.loss);
             sum += (1.0 - said.wrecked).max(SOUND).ln();
         }
         for p in &self.lost {
-            sum += law.at(p.x - moved(p).1, p.tau).wrecked.max(1e-30).ln();
+            sum += law.at(moved(p), p.tau).wrecked.max(1e-30).ln();
         }
         sum + field.log_density(&room.amplitudes, &room.errors, &mut room.factor, &mut room.solved)
     }
 
     /// The coordinates that some point depends on: not those of choices that were not tried.
     fn free(&self, shifts: usize) -> Vec<usize> {
-        let mut free: Vec<usize> = (0..COORDINATES).filter(|&i| i != SPREAD || self.levels > 0).collect();
+        let others = self.features.first().is_some_and(|f| !f.level.is_empty());
+        let mut free: Vec<usize> = (0..COORDINATES).filter(|&i| i != SPREAD || others).collect();
         let all = || self.done.iter().chain(&self.lost);
-        let used = |of: &dyn Fn(&Features) -> f64| all().any(|p| of(&self.features[p.place]) != 0.0);
-        free.extend((0..self.levels).filter(|&i| used(&|f| f.level[i])).map(|i| COORDINATES + i));
-        free.extend((0..shifts).filter(|&i| used(&|f| f.shift[i])).map(|i| COORDINATES + self.levels + i));
+        let used = |i: &usize| all().any(|p| self.features[p.place].shift[*i] != 0.0);
+        free.extend((0..shifts).filter(used).map(|i| COORDINATES + i));
         free
     }
 }
@@ -182,20 +177,18 @@ impl Model {
         let mut seen: Vec<(Point, f64)> = question.points.iter().filter_map(of).collect();
         let (best, level) = fullest(&seen)?;
         thin(&mut seen);
-        let levels = features.first().map_or(0, |f| f.level.len());
         let shifts = features.first().map_or(0, |f| f.shift.len());
         let runs = Runs {
             done: seen.iter().map(|s| s.0).collect(),
             losses: seen.iter().map(|s| s.1).collect(),
             lost: question.points.iter().filter(|p| p.seen == Seen::Diverged).copied().collect(),
             features,
-            levels,
-            anchor: Anchor { x: best.x - features[best.place].lean, tau: best.tau },
+            anchor: Anchor { x: best.x - features[best.place].lean, tau: best.tau, loss: level },
         };
-        let field = Field::new(&runs.done, question.low, question.high);
+        let settings = runs.done.iter().map(|p| features[p.place].level.clone()).collect();
+        let field = Field::new(&runs.done, settings, question.low, question.high);
         let mut prior = PRIOR.to_vec();
-        prior[LEVEL].0 = level;
-        prior.resize(COORDINATES + levels + shifts, (0.0, 1.0));
+        prior.resize(COORDINATES + shifts, (0.0, 1.0));
         let room = RefCell::new(Room::default());
         let likelihood = |v: &[f64]| runs.log_likelihood(v, &field, &mut room.borrow_mut());
         let mut stream = Stream::for_trial(seed, question.points.len() as u64);
@@ -209,7 +202,7 @@ impl Model {
                     spread: v[SPREAD].exp(),
                     law: Law::new(&v, runs.anchor),
                     errors: field.realise(&room.amplitudes, &room.errors, &mut stream),
-                    weights: v[COORDINATES..].to_vec(),
+                    shifts: v[COORDINATES..].to_vec(),
                     bests: RefCell::default(),
                 }
             })
@@ -217,44 +210,42 @@ impl Model {
         let count = ((question.high - question.low) * PER_OCTAVE).ceil().max(1.0);
         let step = (question.high - question.low) / count;
         let grid = (0..=count as usize).map(|i| question.low + step * i as f64).collect();
-        Some(Self { zero, scale, draws, field, grid, spots: RefCell::default(), levels })
+        Some(Self { zero, scale, draws, field, grid, spots: RefCell::default() })
     }
 
     /// A place to ask the draws for: with `seed` for that one's run, else for the mean over seeds.
-    pub fn spot(&self, x: f64, tau: f64, seed: Option<u64>) -> Spot {
-        self.field.spot_of(x, tau, seed)
+    pub fn spot(&self, features: &Features, x: f64, tau: f64, seed: Option<u64>) -> Spot {
+        self.field.spot_of(x, tau, seed, &features.level)
     }
 
     /// What a run is expected to give under a draw.
     pub fn expect(&self, draw: &Draw, features: &Features, spot: &Spot) -> Expected {
-        let (lift, shift) = moves(&draw.weights, draw.spread, self.levels, features);
-        let said = draw.law.at(spot.x - shift, spot.tau);
-        let of = Amplitudes::of(&said);
+        let said = draw.law.at(spot.x - shift(&draw.shifts, features), spot.tau);
+        let of = Amplitudes::of(&said, draw.spread);
         Expected {
-            loss: said.loss + lift + draw.errors.at(&of, spot),
+            loss: said.loss + draw.errors.at(&of, spot),
             noise: own_noise(&of, spot.has_seed()),
             wrecked: said.wrecked,
-            level: said.level + lift,
+            level: said.level,
         }
     }
 
     /// The best rate at a place under a draw, as log₂, within the range.
     pub fn best(&self, draw: &Draw, features: &Features, tau: f64) -> f64 {
-        let (_, shift) = moves(&draw.weights, draw.spread, self.levels, features);
         let known = draw.bests.borrow().iter().find(|(t, _)| *t == tau).map(|(_, best)| *best);
         let best = known.unwrap_or_else(|| {
             let found = self.lowest(draw, tau);
             draw.bests.borrow_mut().push((tau, found));
             found
         });
-        (best + shift).clamp(self.grid[0], self.grid[self.grid.len() - 1])
+        (best + shift(&draw.shifts, features)).clamp(self.grid[0], self.grid[self.grid.len() - 1])
     }
 
     /// Where the loss of a draw is lowest, from a parabola through the lowest point of the grid and its neighbours.
     fn lowest(&self, draw: &Draw, tau: f64) -> f64 {
         let known = self.spots.borrow().iter().find(|(t, _)| *t == tau).map(|(_, spots)| spots.clone());
         let spots = known.unwrap_or_else(|| {
-            let made: Vec<Spot> = self.grid.iter().map(|&x| self.spot(x, tau, None)).collect();
+            let made: Vec<Spot> = self.grid.iter().map(|&x| self.field.spot_of(x, tau, None, &[])).collect();
             let made = std::rc::Rc::new(made);
             self.spots.borrow_mut().push((tau, made.clone()));
             made
@@ -263,7 +254,7 @@ impl Model {
             .iter()
             .map(|spot| {
                 let said = draw.law.at(spot.x, tau);
-                said.loss + draw.errors.at(&Amplitudes::of(&said), spot)
+                said.loss + draw.errors.at(&Amplitudes::of(&said, 0.0), spot)
             })
             .collect();
         let i = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap_or(0);

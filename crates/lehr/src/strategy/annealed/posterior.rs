@@ -10,7 +10,7 @@ use lehr_search::Stream;
 /// Particles.
 pub(super) const DRAWS: usize = 200;
 /// Walks of every particle at each power, and once the whole likelihood counts.
-const WALKS: (usize, usize) = (4, 15);
+const WALKS: (usize, usize) = (4, 20);
 /// The share of the swarm that has to stay effective.
 const EFFECTIVE: f64 = 0.5;
 /// Powers at most: a likelihood that is not led in by then is let in at once.
