@@ -13,7 +13,11 @@ use super::model::{RUNGS, rung};
 use super::question::Point;
 
 /// The errors of F, G and H, as shares.
-const SHARES: (f64, f64, f64) = (0.3, 0.4, 0.15);
+const SHARES: (f64, f64, f64) = (0.4, 0.5, 0.15);
+/// The power of F over its usual size with which its error grows: what is large is known better by its share.
+const FALL_POWER: f64 = 0.7;
+/// F and G are not taken away by more than this share.
+const MOST_TAKEN: f64 = 0.9;
 /// Their lengths in octaves: of F in the progress, of G in the rate and in the horizon; of what a seed does, in the rate.
 const LENGTHS: (f64, f64, f64, f64) = (2.0, 2.0, 3.0, 1.7);
 /// The share of a seed's variance that neighbours have in common.
@@ -43,7 +47,7 @@ impl Amplitudes {
     pub fn of(said: &Said, spread: f64) -> Self {
         let both = said.fall + said.rise;
         Self {
-            fall: SHARES.0 * said.fall,
+            fall: SHARES.0 * said.fall.powf(FALL_POWER) * said.usual.powf(1.0 - FALL_POWER),
             rise: SHARES.1 * said.rise,
             lack: (SHARES.2 * said.lack).hypot(RUNG_ERROR * said.floor),
             noise: said.noise,
@@ -244,7 +248,7 @@ impl Field {
         let left: Vec<f64> = (0..of.len())
             .map(|i| {
                 let spot = self.spot((self.x[i], self.tau[i]), Some(self.group[i]), &self.settings[i]);
-                errors[i] - drawn.at(&of[i], &spot) - of[i].own().sqrt() * own[i]
+                errors[i] - drawn.at(&of[i], &spot).iter().sum::<f64>() - of[i].own().sqrt() * own[i]
             })
             .collect();
         let (mut factor, mut solved) = (Vec::new(), Vec::new());
@@ -283,8 +287,8 @@ impl Spot {
 }
 
 impl Realised {
-    /// The error at a place with these amplitudes.
-    pub fn at(&self, of: &Amplitudes, spot: &Spot) -> f64 {
+    /// The error at a place with these amplitudes, by part.
+    fn at(&self, of: &Amplitudes, spot: &Spot) -> [f64; PARTS] {
         let mut sums = [
             dot(&self.fall, &spot.fall),
             dot(&self.rise, &spot.rise),
@@ -299,7 +303,15 @@ impl Realised {
         for (pull, near) in self.pull.iter().zip(&spot.near) {
             sums.iter_mut().zip(pull.iter().zip(near)).for_each(|(sum, (pull, near))| *sum += pull * near);
         }
-        dot(&of.parts(), &sums)
+        let mut parts = of.parts();
+        parts.iter_mut().zip(sums).for_each(|(part, sum)| *part *= sum);
+        parts
+    }
+
+    /// The error at a place, of which neither F nor G is to become negative.
+    pub fn of(&self, said: &Said, of: &Amplitudes, spot: &Spot) -> f64 {
+        let [fall, rise, rest @ ..] = self.at(of, spot);
+        fall.max(-MOST_TAKEN * said.fall) + rise.max(-MOST_TAKEN * said.rise) + rest.iter().sum::<f64>()
     }
 }
 
@@ -363,7 +375,9 @@ mod tests {
         let mut sums = [0.0; 3];
         for k in 0..4000 {
             let drawn = field.realise(&[], &[], &mut Stream::for_trial(1, k));
-            sums.iter_mut().zip(&spots).for_each(|(sum, spot)| *sum += drawn.at(&of, spot).powi(2) / 4000.0);
+            sums.iter_mut()
+                .zip(&spots)
+                .for_each(|(sum, spot)| *sum += drawn.at(&of, spot).iter().sum::<f64>().powi(2) / 4000.0);
         }
         let expected = 0.09 + 0.04 + 0.01 + COMMON * 0.0025 + LEVEL * LEVEL;
         assert!(sums.iter().all(|sum| (sum / expected - 1.0).abs() < 0.1), "{sums:?} {expected}");
@@ -378,7 +392,7 @@ mod tests {
         let drawn = field.realise(&of, &errors, &mut Stream::for_trial(2, 0));
         for i in 0..4 {
             let spot = field.spot((field.x[i], field.tau[i]), Some(field.group[i]), &field.settings[i]);
-            assert!((drawn.at(&of[i], &spot) - errors[i]).abs() < 1e-3);
+            assert!((drawn.at(&of[i], &spot).iter().sum::<f64>() - errors[i]).abs() < 1e-3);
         }
     }
 

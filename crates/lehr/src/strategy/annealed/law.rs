@@ -103,6 +103,8 @@ pub(super) struct Said {
     pub fall: f64,
     pub rise: f64,
     pub lack: f64,
+    /// F at the best rate of the anchor's horizon.
+    pub usual: f64,
     /// Standard deviation between seeds, and the part of it that is there at any rate.
     pub noise: f64,
     pub floor: f64,
@@ -161,7 +163,7 @@ impl Law {
         let far = (x - self.cliff + 0.15 * past) / CLIFF_WIDTH;
         let wrecked = if far < -12.0 { 0.0 } else { 1.0 / (1.0 + (-1.7 * far).exp()) };
         let level = self.level + lack;
-        Said { loss: level + fall + over + rise, level, fall, rise, lack, noise, floor, wrecked }
+        Said { loss: level + fall + over + rise, level, fall, rise, lack, usual: a, noise, floor, wrecked }
     }
 }
 

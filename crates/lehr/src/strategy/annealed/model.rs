@@ -223,7 +223,7 @@ impl Model {
         let said = draw.law.at(spot.x - shift(&draw.shifts, features), spot.tau);
         let of = Amplitudes::of(&said, draw.spread);
         Expected {
-            loss: said.loss + draw.errors.at(&of, spot),
+            loss: said.loss + draw.errors.of(&said, &of, spot),
             noise: own_noise(&of, spot.has_seed()),
             wrecked: said.wrecked,
             level: said.level,
@@ -254,7 +254,7 @@ impl Model {
             .iter()
             .map(|spot| {
                 let said = draw.law.at(spot.x, tau);
-                said.loss + draw.errors.at(&Amplitudes::of(&said, 0.0), spot)
+                said.loss + draw.errors.of(&said, &Amplitudes::of(&said, 0.0), spot)
             })
             .collect();
         let i = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap_or(0);
