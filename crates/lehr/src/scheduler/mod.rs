@@ -207,6 +207,12 @@ mod tests {
         Scheduler::new(spec, &Horizon::steps(100), 0.1).unwrap()
     }
 
+    fn make(scheduler: &mut Scheduler, updates: u64) {
+        for _ in 0..updates {
+            scheduler.step();
+        }
+    }
+
     #[test]
     fn each_update_has_the_rate_of_the_curve_and_after_the_last_one_it_holds() {
         let schedule: lehr_schedule::Schedule = "warmup 5%, cosine to 0.1".parse().unwrap();
@@ -220,7 +226,7 @@ mod tests {
     #[test]
     fn a_state_goes_through_json_and_into_a_longer_run() {
         let mut short = scheduler("linear");
-        (0..40).for_each(|_| drop(short.step()));
+        make(&mut short, 40);
         let text = serde_json::to_string(&short.state()).unwrap();
         assert_eq!(text, r#"{"version":1,"updates":40}"#);
         let mut long = Scheduler::new("linear", &Horizon::steps(200), 0.1).unwrap();
@@ -267,7 +273,7 @@ mod tests {
     #[test]
     fn channels_and_groups_keep_pace() {
         let mut one = scheduler("linear with momentum from 0.9 to 0.5 with group head by 0.1");
-        (0..50).for_each(|_| drop(one.step()));
+        make(&mut one, 50);
         assert_eq!(one.group("head").unwrap().rate(), one.rate() * 0.1);
         assert!((one.channel("momentum").unwrap() - 0.7).abs() < 1e-12);
         assert!(one.channel("weight-decay").is_none() && one.group("tail").is_none());
