@@ -124,6 +124,9 @@ fn save(folder: &Path, weights: &[Var], scheduler: &Scheduler) -> Outcome<()> {
     if whole.exists() {
         return Ok(());
     }
+    if part.exists() {
+        std::fs::remove_dir_all(&part)?; // of a run that was stopped while it wrote
+    }
     std::fs::create_dir_all(&part)?;
     let named = NAMES.into_iter().zip(weights.iter().map(|weight| weight.as_tensor().clone()));
     candle_core::safetensors::save(&named.collect::<HashMap<_, _>>(), part.join("weights.safetensors"))?;
