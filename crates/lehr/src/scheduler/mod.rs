@@ -1,6 +1,6 @@
 //! A schedule at work in a training loop of your own: the rate of one update after the other, saved and taken up again.
 //!
-//! [`Scheduler`] needs no framework. With the feature `candle` it drives candle's optimisers ([`Scheduler::drive`]); with
+//! [`Scheduler`] needs no framework. With the feature `candle` it drives candle's optimisers (`Scheduler::drive`); with
 //! the feature `burn` it is one of burn's schedulers (it implements `LrScheduler`).
 
 #[cfg(feature = "burn")]
