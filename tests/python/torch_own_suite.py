@@ -25,7 +25,10 @@ def main(path: str) -> int:
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     print(f"torch {torch.__version__}: {len(names)} classes are Lehr's", file=sys.stderr)
-    done = unittest.TextTestRunner(verbosity=1).run(unittest.defaultTestLoader.loadTestsFromModule(module))
+    cases = [case for case in vars(module).values() if isinstance(case, type) and issubclass(case, unittest.TestCase)]
+    load = unittest.defaultTestLoader.loadTestsFromTestCase
+    tests = unittest.TestSuite(load(case) for case in cases if case.__module__ == module.__name__)
+    done = unittest.TextTestRunner().run(tests)
     return 0 if done.wasSuccessful() else 1
 
 
