@@ -61,7 +61,8 @@ fn a_plateau_drives_an_optimiser_and_goes_on_where_it_was_saved() {
     let spec = "plateau by 0.5 patience 2";
     let train = |steps: &mut Scheduler, x: &Var, from: usize, to: usize| {
         let mut optimizer = SGD::new(vec![x.clone()], 0.0).unwrap();
-        let noise = |t: usize| Tensor::new(if t % 2 == 0 { 0.4f32 } else { -0.4 }, &Device::Cpu).unwrap();
+        let noise =
+            |t: usize| Tensor::new(if t.is_multiple_of(2) { 0.4f32 } else { -0.4 }, &Device::Cpu).unwrap();
         for t in from..to {
             let loss = (x.as_tensor() + noise(t)).unwrap().sqr().unwrap();
             steps.drive(&mut optimizer);

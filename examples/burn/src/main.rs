@@ -88,7 +88,7 @@ fn train() -> Outcome<()> {
         let rate = scheduler.step();
         model = optimizer.step(rate, model, gradients);
         let done = scheduler.updates();
-        let report = done % args.every == 0 || done == args.steps;
+        let report = done.is_multiple_of(args.every) || done == args.steps;
         if let Some(folder) = args.checkpoint.as_ref().filter(|_| report || args.keep.contains(&done)) {
             save(folder, &model, &optimizer, &scheduler)?;
         }
