@@ -125,6 +125,7 @@ class Tuner:
         study: str | None = None,
         schedule: str | None = None,
         strategy: str | None = None,
+        pruner: str | None = None,
         direction: str = "minimize",
         seed: int = 0,
         trials: int | None = None,
@@ -151,6 +152,7 @@ class Tuner:
             folder=self._folder or Path(),
             schedule=schedule,
             strategy=strategy,
+            pruner=pruner,
             minimize=direction == "minimize",
             seed=seed,
             trials=trials,
@@ -229,9 +231,11 @@ def tune(
 
     ``space`` says what may be tried, as text: ``"lr=log 1e-5..1, schedule=cosine|linear"``. ``steps`` is the length of the
     run that the answer is for; unless ``any_horizon=False``, shorter whole runs may be asked for. Other settings:
-    ``schedule`` (a spec for all runs, which may name parameters in braces), ``strategy``, ``trials``, ``budget`` (in full
-    runs), ``tolerance``, ``baseline`` (your present parameters: they are tried first), ``direction``, ``seed``, ``folder``
-    (of checkpoints), ``comparable_reports``. Without ``trials`` or ``budget``, a strategy that does not stop by itself stops
+    ``schedule`` (a spec for all runs, which may name parameters in braces), ``strategy``, ``pruner`` (``median``,
+    ``halving``, ``hyperband``, ``patient`` or ``wilcoxon``: what ``trial.should_prune()`` goes by; without one only a run whose
+    last report is no number is stopped; not with ``annealed``), ``trials``, ``budget`` (in full runs), ``tolerance``, ``baseline`` (your present parameters: they are tried first), ``direction``, ``seed``, ``folder``
+    (of checkpoints), ``comparable_reports`` (whether losses at equal steps may be compared between runs, whatever their rates:
+    they are otherwise only under a constant rate, and pruners leave the others alone). Without ``trials`` or ``budget``, a strategy that does not stop by itself stops
     after 30 trials.
 
     ``jobs`` runs go on at a time, in threads. With a ``storage`` (``sqlite:///study.db``,

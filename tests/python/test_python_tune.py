@@ -178,3 +178,43 @@ def test_a_child_without_what_it_needs_says_so():
         run["lr"]
     with pytest.raises(ValueError, match="val_loss"):
         run.report(3)
+
+
+def pruned(**settings):
+    stopped, steps = [], 0
+
+    def objective(trial):
+        nonlocal steps
+        loss = abs(math.log10(trial["lr"]) + 2)
+        for step in range(1, 21):
+            steps += 1
+            trial.report(step, loss + 1 / step)
+            if trial.should_prune():
+                stopped.append((loss, trial.prune_reason))
+                raise lehr.Pruned
+        return loss
+
+    search = {"strategy": "random", "trials": 24, "seed": 1, "schedule": "cosine", **settings}
+    result = lehr.tune(objective, "lr=log 1e-4..1", steps=20, **search)
+    return result, stopped, steps
+
+
+def test_a_pruner_is_what_should_prune_goes_by(tmp_path):
+    found, stopped, steps = pruned(pruner="median", comparable_reports=True)
+    assert 4 < len(stopped) < 20 and steps < 20 * 24
+    assert all(loss > 0.3 and "best 50%" in reason for loss, reason in stopped), stopped
+    assert found.loss["value"] < 0.2
+    for settings in ({"comparable_reports": True}, {"pruner": "none", "comparable_reports": True}):
+        assert pruned(**settings)[1:] == ([], 20 * 24), settings
+    # Losses in mid-flight of a cosine do not compare: every run makes all of its updates.
+    assert pruned(pruner="median")[2] == 20 * 24
+    # The study keeps it for others who work on it.
+    storage = f"sqlite:///{tmp_path}/p.db"
+    kept = pruned(pruner="halving", comparable_reports=True, storage=storage, study="p", folder=tmp_path / "out")
+    assert len(kept[1]) > 4
+    for settings, message in (
+        ({"pruner": "medium"}, "no pruner 'medium'; there are: none, median"),
+        ({"pruner": "median", "strategy": "annealed"}, "leave the pruner out"),
+    ):
+        with pytest.raises(lehr.LehrError, match=message):
+            lehr.Tuner("lr=log 1e-4..1", 20, schedule="cosine", **settings)

@@ -1,5 +1,6 @@
-//! Development tasks, run as `cargo xtask <task>`: `test`, `bench`, `venv`, `pictures`.
+//! Development tasks, run as `cargo xtask <task>`: `test`, `burn`, `bench`, `venv`, `pictures`.
 mod bench;
+mod burn;
 mod charts;
 mod links;
 mod no_std;
@@ -31,6 +32,8 @@ enum Task {
     Test(TestArgs),
     /// Runs a benchmark by name, or lists them all.
     Bench(bench::BenchArgs),
+    /// Tests the feature `burn` of the crate `lehr` and its example, which `test` leaves out: burn compiles for long.
+    Burn,
     /// Makes the pictures and the output that the documentation shows, by the commands that it names.
     Pictures(pictures::PicturesArgs),
     /// Makes the charting library of the page anew from its pinned packages (needs npm).
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Burn => burn::run(),
         Task::Pictures(args) => pictures::run(&args),
         Task::Charts(args) => charts::run(&args),
         Task::Package { release } => package(release),

@@ -20,6 +20,7 @@ pub fn run(args: &TestArgs) -> Result<bool, String> {
         steps.leave_out("Rust tests", "--no-rust");
     } else {
         rust(&mut steps, postgresql);
+        candle(&mut steps, args.light);
     }
     match (args.no_python, Kind::from_light(args.light)) {
         (true, _) => steps.leave_out("Python tests", "--no-python"),
@@ -58,6 +59,24 @@ fn rust(steps: &mut Steps, postgresql: bool) {
     if no_std::applies() {
         steps.run("lehr-schedule without the standard library", no_std::check);
     }
+}
+
+/// The feature `candle` of the crate `lehr`: a step of its own, because candle compiles for some eight minutes of processor
+/// time. The selection is that of the other steps, so that nothing else is compiled twice.
+fn candle(steps: &mut Steps, light: bool) {
+    if light {
+        return steps.leave_out("the feature candle, with its example", "--light");
+    }
+    steps.run("The feature candle, and its example tuned", || {
+        let with = ["--workspace", "--features", "lehr/candle"];
+        let mut tally = counted(root::cargo().args(["build", "--workspace", "--bin", "lehr"]), |_| None)?;
+        tally += counted(root::cargo().arg("build").args(with).args(["--example", "candle"]), |_| None)?;
+        if tally.failed == 0 {
+            let mut tests = root::cargo();
+            tally += counted(tests.arg("test").args(with).args(["--test", "candle"]), Tally::of_rust_line)?;
+        }
+        Ok(tally)
+    });
 }
 
 fn python(steps: &mut Steps, kind: Kind) {

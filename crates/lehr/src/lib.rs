@@ -9,6 +9,7 @@
 //! - [`diagnose`]: did a run train well, with evidence and suggestions;
 //! - [`effects`]: the textbook effects of learning rates, measured;
 //! - [`robustness`]: how much a finished sweep says is lost when the base rate is off;
+//! - [`scheduler`]: a schedule at work in a training loop of your own, in candle's and in burn's;
 //! - [`prelude`]: what most programs need, with an example;
 //! - [`logs`]: logs of training as CSV;
 //! - [`studies`]: the runs of a study as a sweep and as logs;
@@ -24,6 +25,7 @@ pub mod logs;
 pub mod prelude;
 pub mod program;
 pub mod robustness;
+pub mod scheduler;
 pub mod strategy;
 pub mod studies;
 pub mod sweep;

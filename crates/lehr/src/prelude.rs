@@ -38,6 +38,7 @@ pub use lehr_schedule::{Controller, Curve, Feedback, Horizon, Lint, Schedule, li
 pub use lehr_search::{Direction, Params, Space, Value};
 
 pub use crate::find::{Found, Readings};
+pub use crate::scheduler::{Scheduler, SchedulerState};
 pub use crate::strategy::{
     Abilities, Goal, Next, Recommendation, Record, RunPlan, RunState, Strategy, by_name,
 };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lehr::schedule::Horizon;
 use lehr::search::{Direction, Params, Space};
-use lehr::strategy::{Abilities, Goal, NAMES, Strategy, by_name};
+use lehr::strategy::{Abilities, Goal, NAMES, Strategy, by_name, pruner_by_name};
 use lehr::study::{After, Attempt, RunEnd, RunOutcome, Study, TrialState, Waiting, open_shared};
 use lehr::worker::{Asked, Place, Question, Spec, WorkerError, close, record};
 use pyo3::prelude::*;
@@ -48,7 +48,12 @@ fn default_strategy() -> &'static str {
 }
 
 /// The question of a study as `lehr` reads it; what a study of a program says of its command stays.
-fn spec(study: &Study, goal: &Goal, strategy: &str, folder: &Path) -> Result<Spec, WorkerError> {
+fn spec(
+    study: &Study,
+    goal: &Goal,
+    (strategy, pruner): (&str, Option<&str>),
+    folder: &Path,
+) -> Result<Spec, WorkerError> {
     let before = Spec::load(study)?;
     let base = before.unwrap_or_else(|| Spec {
         metric: "value".into(),
@@ -65,6 +70,7 @@ fn spec(study: &Study, goal: &Goal, strategy: &str, folder: &Path) -> Result<Spe
         schedule: goal.schedule.clone(),
         steps: Some(goal.target.steps),
         strategy: Some(strategy.to_owned()),
+        pruner: pruner.map(str::to_owned),
         comparable: goal.comparable_reports,
         tolerance: goal.tolerance,
         trials: goal.max_trials,
@@ -85,7 +91,7 @@ impl PyTuner {
     }
 
     #[new]
-    #[pyo3(signature = (space, steps, *, storage, study, host, folder, schedule, strategy, minimize, seed, trials, budget, tolerance, baseline, any_horizon, comparable))]
+    #[pyo3(signature = (space, steps, *, storage, study, host, folder, schedule, strategy, pruner, minimize, seed, trials, budget, tolerance, baseline, any_horizon, comparable))]
     #[expect(clippy::too_many_arguments, reason = "they are the named settings of a search")]
     fn new(
         py: Python<'_>,
@@ -97,6 +103,7 @@ impl PyTuner {
         folder: PathBuf,
         schedule: Option<String>,
         strategy: Option<&str>,
+        pruner: Option<&str>,
         minimize: bool,
         seed: u64,
         trials: Option<usize>,
@@ -122,11 +129,12 @@ impl PyTuner {
         goal.abilities = Abilities { any_horizon, any_schedule: goal.schedule.is_some(), resume: false };
         goal.comparable_reports = comparable;
         let name = strategy.unwrap_or(default_strategy());
-        let strategy = by_name(name, None).map_err(error::lehr)?;
+        let judge = pruner.map(|name| pruner_by_name(name, steps)).transpose().map_err(error::lehr)?;
+        let strategy = by_name(name, judge.flatten()).map_err(error::lehr)?;
         let worker = format!("{host}-{}", std::process::id());
         let begin = || -> Result<(Study, i64), WorkerError> {
             let study = Study::open_or_create(open_shared(storage)?, study, goal.direction, &goal.space)?;
-            spec(&study, &goal, name, &folder)?.keep(&study)?;
+            spec(&study, &goal, (name, pruner), &folder)?.keep(&study)?;
             let entered = study.storage().enter_worker(study.id(), &worker, host, std::process::id())?;
             Ok((study, entered))
         };

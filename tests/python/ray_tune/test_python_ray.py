@@ -4,7 +4,9 @@ import copy
 import math
 import os
 import pickle
+import subprocess
 import sys
+import time
 
 os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AIR_NEW_OUTPUT="0", RAY_DISABLE_IMPORT_WARNING="1")
 
@@ -162,3 +164,57 @@ def test_a_cluster_of_two_nodes_runs_the_trials(cluster, tmp_path):
     again = searcher()
     again.restore_from_dir(tmp_path / "demo")
     assert again.tuner.progress() == progress and again.suggest("next") == search.suggest("next")
+
+
+def slow(config):
+    for step in range(1, 9):
+        with open(config["log"], "a") as file:
+            file.write(f"{config['lehr']['number']} {step}\n")
+        time.sleep(0.1)
+        tune.report({"loss": loss(config) + 1 / step, "step": step})
+
+
+def drive(address, folder):
+    """An experiment of one trial after the other; runs in a process of its own, which is killed."""
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    ray.init(address=address, log_to_driver=False)
+    tune.Tuner(
+        tune.with_resources(slow, {"cpu": 1}),
+        param_space={"log": f"{folder}/log"},
+        tune_config=tune.TuneConfig(
+            metric="loss", mode="min", num_samples=8, search_alg=searcher(), scheduler=lehr.ray.Scheduler(), max_concurrent_trials=1
+        ),
+        run_config=tune.RunConfig(storage_path=folder, name="demo", verbose=0),
+    ).fit()
+
+
+def test_an_experiment_whose_driver_was_killed_is_restored(cluster, tmp_path):
+    code = f"import {__name__}; {__name__}.drive({cluster.address!r}, {str(tmp_path)!r})"
+    env = {**os.environ, "TUNE_GLOBAL_CHECKPOINT_S": "0", "PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])}
+    with open(tmp_path / "driver.txt", "w") as said:
+        driver = subprocess.Popen([sys.executable, "-c", code], env=env, stdout=said, stderr=said)
+    log, end = tmp_path / "log", time.monotonic() + 200
+    while not (log.exists() and "3 4\n" in log.read_text()):
+        assert driver.poll() is None and time.monotonic() < end, (tmp_path / "driver.txt").read_text()
+        time.sleep(0.05)
+    driver.kill()
+    driver.wait()
+    before = log.read_text().splitlines()
+    assert before[-1].startswith("3 "), "the fourth of eight trials was under way"
+    results = tune.Tuner.restore(str(tmp_path / "demo"), tune.with_resources(slow, {"cpu": 1})).fit()
+    assert not results.errors
+    found = {result.config["lehr"]["number"]: result.config for result in results}
+    # What an unbroken search would have suggested, dense and each once.
+    search, whole = searcher(), {}
+    for i in range(8):
+        config = search.suggest(f"t{i}")
+        for step in range(1, 9):
+            search.on_trial_result(f"t{i}", {"loss": loss(config) + 1 / step, "step": step})
+        search.on_trial_complete(f"t{i}", {"loss": loss(config) + 1 / 8, "step": 8})
+        whole[i] = config
+    assert len(results) == 8
+    assert found == {i: {**config, "log": str(log)} for i, config in whole.items()}
+    assert all(result.metrics["step"] == 8 for result in results)
+    # Trials that had ended were not made again.
+    after = {line.split()[0] for line in log.read_text().splitlines()[len(before) :]}
+    assert not after & {"0", "1"}, after

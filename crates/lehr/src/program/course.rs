@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use lehr_schedule::Curve;
+use lehr_schedule::shape::Table;
+use lehr_schedule::{Curve, Horizon, Level, Schedule};
 
 use super::error::ProgramError;
 
@@ -27,7 +28,7 @@ pub struct Course {
 /// [`ProgramError::Io`] if it cannot be written.
 pub fn write_schedule(curve: &Curve, path: &Path) -> Result<(), ProgramError> {
     let beside = path.with_extension("part");
-    let binary = path.extension().is_some_and(|extension| extension == "f64");
+    let binary = is_binary(path);
     let written = File::create(&beside).and_then(|file| {
         let mut file = BufWriter::with_capacity(1 << 16, file);
         if !binary {
@@ -41,6 +42,53 @@ pub fn write_schedule(curve: &Curve, path: &Path) -> Result<(), ProgramError> {
         std::fs::rename(&beside, path)
     });
     written.map_err(ProgramError::io("write", path))
+}
+
+/// Reads a schedule file, as a program that is handed one does: the curve has its rates, bit for bit, and its length.
+///
+/// # Errors
+/// [`ProgramError::Io`] if it cannot be read, [`ProgramError::ScheduleFile`] if it is not one.
+pub fn read_schedule(path: &Path) -> Result<Curve, ProgramError> {
+    let wrong = |problem: String| ProgramError::ScheduleFile { path: path.to_owned(), problem };
+    let rates = match is_binary(path) {
+        true => read_binary(&std::fs::read(path).map_err(ProgramError::io("read", path))?),
+        false => read_lines(&std::fs::read_to_string(path).map_err(ProgramError::io("read", path))?),
+    };
+    let rates = rates.map_err(wrong)?;
+    let horizon = Horizon::steps(rates.len() as u64);
+    // Rates are absolute; a peak is needed all the same, and one cannot be 0.
+    let peak = rates.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let levels = rates.into_iter().map(Level::lr).collect();
+    let schedule = Schedule::new([Table { levels, every: None, along: None }.into()]);
+    schedule.resolve_with_peak(&horizon, peak).map_err(|why| wrong(why.to_string()))
+}
+
+fn is_binary(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "f64")
+}
+
+fn read_binary(bytes: &[u8]) -> Result<Vec<f64>, String> {
+    let (rates, rest) = bytes.as_chunks();
+    match rest.is_empty() {
+        true => Ok(rates.iter().map(|rate| f64::from_le_bytes(*rate)).collect()),
+        false => Err(format!("its {} bytes are no multiple of 8", bytes.len())),
+    }
+}
+
+fn read_lines(text: &str) -> Result<Vec<f64>, String> {
+    let mut rates = Vec::new();
+    let mut lines = text.lines();
+    if lines.next() != Some("step,lr") {
+        return Err("its first line is not 'step,lr'".into());
+    }
+    for (step, line) in lines.enumerate() {
+        let rate = line.split_once(',').filter(|(number, _)| number.parse() == Ok(step));
+        let rate = rate.and_then(|(_, rate)| rate.parse().ok());
+        rates.push(
+            rate.ok_or_else(|| format!("line {} is '{line}', and update {step} was to come", step + 2))?,
+        );
+    }
+    Ok(rates)
 }
 
 fn rates(curve: &Curve, mut take: impl FnMut(u64, f64) -> io::Result<()>) -> io::Result<()> {
@@ -82,5 +130,31 @@ mod tests {
             assert_eq!(binary, curve.at(step as u64));
         }
         assert!(write_schedule(&curve, Path::new("/no/such/folder/s.csv")).is_err());
+    }
+
+    #[test]
+    fn a_file_is_read_as_the_curve_that_it_was_written_from() {
+        let folder = tempfile::tempdir().unwrap();
+        for (spec, name) in
+            [("warmup 10%, cosine", "s.csv"), ("linear to 0.1", "s.f64"), ("constant from 0", "0.csv")]
+        {
+            let schedule: Schedule = spec.parse().unwrap();
+            let curve = schedule.resolve_with_peak(&Horizon::steps(1000), 3e-4).unwrap();
+            let path = folder.path().join(name);
+            write_schedule(&curve, &path).unwrap();
+            let read = read_schedule(&path).unwrap();
+            assert_eq!(read.iter().collect::<Vec<_>>(), curve.iter().collect::<Vec<_>>(), "{spec}");
+        }
+        let refused = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            read_schedule(&path).unwrap_err().to_string()
+        };
+        assert!(refused("a.csv", b"lr\n1\n").contains("first line"));
+        assert!(refused("b.csv", b"step,lr\n0,0.1\n2,0.1\n").contains("line 3 is '2,0.1', and update 1"));
+        assert!(refused("c.csv", b"step,lr\n0,NaN\n").contains("c.csv is not a schedule file"));
+        assert!(refused("d.csv", b"step,lr\n").contains("at least one"));
+        assert!(refused("e.f64", b"1234567").contains("7 bytes"));
+        assert!(matches!(read_schedule(&folder.path().join("f.csv")), Err(ProgramError::Io { .. })));
     }
 }

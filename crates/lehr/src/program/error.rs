@@ -49,6 +49,17 @@ pub enum ProgramError {
         /// The system's answer.
         source: io::Error,
     },
+    /// A schedule file that holds something else.
+    #[error(
+        "{path} is not a schedule file: {problem}; expected are CSV lines step,lr with one line per update from 0 on, or \
+         64-bit floats if its name ends in .f64"
+    )]
+    ScheduleFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        problem: String,
+    },
     /// A file of the run cannot be written or read.
     #[error("cannot {action} {path}: {source}")]
     Io {

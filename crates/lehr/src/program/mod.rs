@@ -25,7 +25,7 @@ mod template;
 pub use abilities::{Reads, abilities, describe};
 #[cfg(unix)]
 pub use child::{Start, Watch, Wish, run};
-pub use course::{Course, write_schedule};
+pub use course::{Course, read_schedule, write_schedule};
 pub use ended::{Ended, Failure, Outcome};
 pub use error::ProgramError;
 pub use metric::{Metric, MetricFile, Scrape, Source, Take};

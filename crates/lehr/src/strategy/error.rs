@@ -10,6 +10,12 @@ pub enum StrategyError {
         /// The name.
         name: String,
     },
+    /// There is no pruner of this name.
+    #[error("there is no pruner '{name}'; there are: {}", super::PRUNERS.join(", "))]
+    UnknownPruner {
+        /// The name.
+        name: String,
+    },
     /// The goal contradicts itself, or the method cannot work on it.
     #[error("{0}")]
     Goal(String),

@@ -42,7 +42,7 @@ pub use annealed::Annealed;
 pub use builtin::{BuiltIn, drive};
 pub use error::StrategyError;
 pub use goal::{Abilities, Goal};
-pub use names::{NAMES, by_name, grid_size, usual};
+pub use names::{NAMES, PRUNERS, by_name, grid_size, pruner_by_name, usual};
 pub use record::{Branch, Record, Run, RunState};
 pub use result::{Estimate, Range, Recommendation, Spent};
 pub use sampled::Sampled;

@@ -1,5 +1,6 @@
 //! Strategies by name.
 
+use lehr_search::pruner::{Hyperband, Median, Patient, SuccessiveHalving, Wilcoxon};
 use lehr_search::sampler::{Auto, CmaEs, GaussianProcess, Grid, Random, Sobol, Tpe};
 use lehr_search::{History, Params, Pruner, Sampler, SearchError, Space, Stream};
 
@@ -11,9 +12,14 @@ pub const NAMES: [&str; 8] = ["annealed", "auto", "gp", "tpe", "cmaes", "random"
 /// The strategy of a name, with a pruner for those that take one.
 ///
 /// # Errors
-/// [`StrategyError::Unknown`].
+/// [`StrategyError::Unknown`]; a pruner for `annealed`, whose runs are all complete.
 pub fn by_name(name: &str, pruner: Option<Box<dyn Pruner>>) -> Result<Box<dyn Strategy>, StrategyError> {
     let sampler: Box<dyn Sampler> = match name {
+        "annealed" if pruner.is_some() => {
+            let text =
+                "the strategy 'annealed' saves by short runs, each annealed to its end: leave the pruner out";
+            return Err(StrategyError::Goal(text.into()));
+        }
         "annealed" => return Ok(Box::new(Annealed::default())),
         "auto" => Box::new(Auto::default()),
         "gp" => Box::new(GaussianProcess::default()),
@@ -25,6 +31,27 @@ pub fn by_name(name: &str, pruner: Option<Box<dyn Pruner>>) -> Result<Box<dyn St
         _ => return Err(StrategyError::Unknown { name: name.to_owned() }),
     };
     Ok(Box::new(Sampled::new(sampler, pruner)))
+}
+
+/// The names that [`pruner_by_name`] knows.
+pub const PRUNERS: [&str; 6] = ["none", "median", "halving", "hyperband", "patient", "wilcoxon"];
+
+/// The pruner of a name for reports up to `steps`; `None` for `none`.
+///
+/// # Errors
+/// [`StrategyError::UnknownPruner`].
+pub fn pruner_by_name(name: &str, steps: u64) -> Result<Option<Box<dyn Pruner>>, StrategyError> {
+    // Five rungs or so, whatever the unit of the steps.
+    let first = (steps / 64).max(1);
+    Ok(Some(match name {
+        "none" => return Ok(None),
+        "median" => Box::new(Median::default()),
+        "halving" => Box::new(SuccessiveHalving::new(first, 3)?),
+        "hyperband" => Box::new(Hyperband::new(first, steps.max(1), 3)?),
+        "patient" => Box::new(Patient::new(10)),
+        "wilcoxon" => Box::new(Wilcoxon::default()),
+        _ => return Err(StrategyError::UnknownPruner { name: name.to_owned() }),
+    }))
 }
 
 /// Whether `annealed` is what is used where it can be and no strategy is named.
@@ -76,6 +103,15 @@ mod tests {
         }
         assert!(!fits(&Goal { seeds: 2, ..goal("lr=log 1e-4..1") }));
         assert!(!fits(&Goal { abilities: crate::strategy::Abilities::RATE_ONLY, ..goal("lr=log 1e-4..1") }));
+        for name in PRUNERS {
+            let pruner = pruner_by_name(name, 100).unwrap();
+            assert_eq!(pruner.is_none(), name == "none");
+            assert!(by_name("tpe", pruner).is_ok());
+        }
+        let error = pruner_by_name("medium", 100).err().unwrap().to_string();
+        assert!(error.contains("no pruner 'medium'") && error.contains("none, median"), "{error}");
+        let error = by_name("annealed", pruner_by_name("median", 100).unwrap()).err().unwrap().to_string();
+        assert!(error.contains("leave the pruner out"), "{error}");
         let error = by_name("tpee", None).err().unwrap().to_string();
         assert!(error.contains("no strategy 'tpee'") && error.contains("tpe, cmaes"), "{error}");
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lehr_schedule::Horizon;
-use lehr_search::{Direction, Domain, Params, Pruner, Sampler, Space, Stream, Value, pruner, sampler};
+use lehr_search::{Direction, Domain, Params, Sampler, Space, Stream, Value, sampler};
 use lehr_study::Study;
 use serde::{Deserialize, Serialize};
 
@@ -173,8 +173,11 @@ impl Spec {
         // The study keeps it, so that it goes on by the same one.
         let by = self.strategy.get_or_insert_with(|| strategy::usual(&goal).to_owned()).clone();
         self.check_seeds(&by, command.has("seed") || reads.contains(&Reads::Seed))?;
-        let pruner =
-            self.pruner.as_deref().map(|name| pruner_by_name(name, goal.target.steps)).transpose()?;
+        let pruner = self
+            .pruner
+            .as_deref()
+            .map(|name| strategy::pruner_by_name(name, goal.target.steps))
+            .transpose()?;
         let strategy = strategy::by_name(&by, pruner.flatten())?;
         // Asking for the first run finds what the strategy cannot work on.
         strategy.next(&goal, &strategy::Record::default())?;
@@ -372,22 +375,4 @@ fn baseline(text: &str, space: &Space) -> Result<Params, WorkerError> {
     }
     let raw = space.raw(&params).map_err(|error| wrong(error.to_string()))?;
     Ok(space.params(&raw))
-}
-
-/// The pruner of a name; `None` for `none`.
-fn pruner_by_name(name: &str, steps: u64) -> Result<Option<Box<dyn Pruner>>, WorkerError> {
-    // Five rungs or so, whatever the unit of the steps.
-    let first = (steps / 64).max(1);
-    Ok(Some(match name {
-        "none" => return Ok(None),
-        "median" => Box::new(pruner::Median::default()),
-        "halving" => Box::new(pruner::SuccessiveHalving::new(first, 3)?),
-        "hyperband" => Box::new(pruner::Hyperband::new(first, steps.max(1), 3)?),
-        "patient" => Box::new(pruner::Patient::new(10)),
-        "wilcoxon" => Box::new(pruner::Wilcoxon::default()),
-        other => {
-            let known = "none, median, halving, hyperband, patient, wilcoxon";
-            return Err(WorkerError::setting("pruner", format!("there is no '{other}'; there are {known}")));
-        }
-    }))
 }

@@ -1,7 +1,7 @@
 //! The live page: studies of a storage over HTTP, kept up to date while trials run.
 //!
 //! It only reads, unless [`Options::actions`] allows more. Whoever is not on this machine needs a token; every request is
-//! held against the rules of [`guard`].
+//! held against the rules of the module `guard`.
 mod api;
 mod enqueue;
 mod events;

@@ -31,7 +31,9 @@ use choose::{Answers, Imagined, Option_};
 use model::{Features, Model};
 use question::{Question, Seen};
 
-/// The strategy for learning rates, see the [module's page](self).
+/// The strategy for learning rates: complete short runs as cheap looks, a model of rate and horizon over all runs, and the
+/// next run by expected gain per update, until the expected regret is small enough. The book's page *The annealed strategy*
+/// has its steps.
 #[derive(Clone, Debug, Default)]
 pub struct Annealed {}
 
