@@ -17,6 +17,7 @@ mod schedule;
 mod serve;
 mod study;
 mod theory;
+mod time;
 mod tune;
 mod worker;
 

@@ -114,6 +114,9 @@ fn what_is_wrong_is_said_before_anything_is_written() {
     assert!(wrong(&with(&["--baseline", "lr=5", "--", "p"])).contains("lr=5"));
     assert!(wrong(&with(&["--baseline", "wd=5", "--", "p"])).contains("baseline"));
     assert!(wrong(&with(&["--timeout", "-1", "--", "p"])).contains("timeout"));
+    assert!(wrong(&with(&["--timeout", "5 parsecs", "--", "p"])).contains("write 90s, 5m"));
+    assert!(wrong(&with(&["--devices", "0,", "--storage", "memory:", "--", "p"])).contains("--devices"));
+    assert!(wrong(&with(&["--trials", "-1", "--", "p"])).contains("--trials"));
     assert!(wrong(&with(&["--model", "mlp:8", "--", "p"])).contains("built-in models"));
     assert!(wrong(&with(&["--jobs", "0", "--storage", "memory:", "--", "p", "{lr}"])).contains("--jobs"));
     assert!(
@@ -253,6 +256,25 @@ fn ctrl_c_pauses_runs_and_the_printed_command_goes_on() {
 }
 
 #[test]
+fn a_new_study_does_not_go_on_from_the_files_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    // What a study of the same name left, whose storage was removed.
+    let stale = path.join("lehr-out/sh/trial-00000/run-00000/checkpoint/step-39");
+    std::fs::create_dir_all(&stale).unwrap();
+    std::fs::write(stale.join("n"), "39").unwrap();
+    let begun = counter(path, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for("the run begins", || path.join("pid").exists());
+    kill(Pid::from_raw(begun.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(begun.wait_with_output().unwrap().status.code(), Some(130));
+    std::fs::write(path.join("go"), "").unwrap();
+    assert!(counter(path, &["--json"]).output().unwrap().status.success());
+    assert_eq!(begins(path), "begins at 0\nbegins at 10\n");
+    assert!(path.join("lehr-out/sh-2/trial-00000/run-00000/log.txt").exists());
+    assert_eq!(std::fs::read_to_string(stale.join("n")).unwrap(), "39", "it is left alone");
+}
+
+#[test]
 fn a_trial_of_a_killed_worker_is_tried_again_from_its_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
@@ -316,6 +338,14 @@ fn a_file_says_the_same_as_arguments() {
     let found = json(path, &["tune", "mine.toml", "--trials", "3", "--json"]);
     assert_eq!((&found["study"], &found["counts"]["complete"]), (&"mine".into(), &3.into()));
     assert_eq!(found["best"]["value"], found["best"]["params"]["lr"]);
+    // What is fixed goes without saying, and a share is a share.
+    let based = "command = ['sh', '-c', 'echo \"{\\\"val_loss\\\": 1}\"', '{lr}', '{wd}', '{w}', '{opt}']\nstudy = 'based'\n\
+                 trials = 1\n[space]\nlr = 'log 1e-3..1'\nwd = 0.1\nw = '0%..10%'\nopt = ['a', 'b']\n\
+                 [baseline]\nlr = 0.01\nw = '5%'\nopt = 'b'\n";
+    std::fs::write(path.join("based.toml"), based).unwrap();
+    let found = json(path, &["tune", "based.toml", "--json"]);
+    let wanted = serde_json::json!({"lr": 0.01, "wd": 0.1, "w": 0.05, "opt": "b"});
+    assert_eq!(found["baseline"]["params"], wanted, "{found}");
     std::fs::write(path.join("bad.toml"), "comand = 'x'").unwrap();
     assert!(refused(path, &["tune", "bad.toml"]).contains("bad.toml: unknown field `comand`"));
 }

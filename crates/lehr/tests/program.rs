@@ -146,6 +146,9 @@ fn ends_have_a_reason_and_the_last_lines() {
     let ended = Case::sh("echo '{\"accuracy\": 1}'").run();
     assert!(ended.reason().unwrap().ends_with("it reported accuracy"), "{:?}", ended.reason());
 
+    let ended = Case::sh("echo '{\"loss\": \"0.5\"}'").run();
+    assert!(ended.reason().unwrap().ends_with("'loss' that is a number"), "{:?}", ended.reason());
+
     let ended = Case::sh("echo '{\"loss\": 1}'; echo 'ValueError: bad' >&2; exit 3").run();
     assert_eq!(ended.outcome, Outcome::Failed(Failure::Exit(3)));
     assert_eq!(ended.tail, ["ValueError: bad"]);

@@ -8,6 +8,7 @@ use lehr_search::{Params, Space};
 
 use crate::error::StudyError;
 use crate::run::{Claim, Note, Reports, RunEnd, Standing};
+use crate::sql::check_step;
 use crate::storage::Storage;
 
 /// A report is written at most this long after it was made.
@@ -53,6 +54,8 @@ impl Attempt {
 
     /// Reports a value. Fails once the run was taken from this worker; a failure to write is told by the next flush.
     pub fn report(&self, step: u64, value: f64) -> Result<(), StudyError> {
+        // Refused here, or it would hold up all reports that are written with it.
+        check_step(step)?;
         let full = {
             let mut state = self.keeper.lock();
             let open = state.open(&self.claim)?;

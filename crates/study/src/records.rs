@@ -84,6 +84,8 @@ pub struct Records {
     runs: Vec<RunRecord>,
     /// The places of the trials that are not finished, rising.
     open: Vec<usize>,
+    /// The numbers of the runs that are not finished, rising.
+    open_runs: Vec<usize>,
     /// The parameters that were seen, in the order of their first use.
     parameters: Vec<(String, Domain)>,
     /// Counts changes, so that what is derived knows what to look at.
@@ -150,6 +152,10 @@ impl Records {
         &self.open
     }
 
+    pub(crate) fn open_runs(&self) -> &[usize] {
+        &self.open_runs
+    }
+
     /// The places of the trials that changed since this was last asked.
     pub(crate) fn take_touched(&mut self) -> Vec<usize> {
         let mut touched = std::mem::take(&mut self.touched);
@@ -175,6 +181,7 @@ impl Records {
             self.touched.push(run.trial);
             self.runs[number] = run;
         }
+        let first_run = self.runs.len();
         for run in changes.new_runs {
             self.touched.push(run.trial);
             if let Some(trial) = self.trials.get_mut(run.trial) {
@@ -184,5 +191,8 @@ impl Records {
         }
         self.open.retain(|&place| !self.trials[place].state.is_finished());
         self.open.extend((first..self.trials.len()).filter(|&place| !self.trials[place].state.is_finished()));
+        self.open_runs.retain(|&number| !self.runs[number].state.is_finished());
+        let new = (first_run..self.runs.len()).filter(|&number| !self.runs[number].state.is_finished());
+        self.open_runs.extend(new);
     }
 }

@@ -15,6 +15,8 @@ use crate::storage::Storage;
 
 /// The setting that holds the text of the space.
 const SPACE: &str = "space";
+/// The setting that holds its identity.
+const IDENTITY: &str = "identity";
 
 /// A study in a storage.
 ///
@@ -147,6 +149,16 @@ impl Study {
     pub fn set_setting(&self, name: &str, value: Json) -> Result<(), StudyError> {
         let name = format!("lehr:{name}");
         self.storage.0.set_attributes(Owner::Study(self.id), Kind::System, &[(&name, value)])
+    }
+
+    /// What tells this study from every other one, of whatever name in whatever storage; given to it when first asked for.
+    pub fn identity(&self) -> Result<String, StudyError> {
+        if let Some(Json::String(id)) = self.setting(IDENTITY)? {
+            return Ok(id);
+        }
+        let id = format!("{:032x}", rand::random::<u128>());
+        self.set_setting(IDENTITY, id.clone().into())?;
+        Ok(id)
     }
 
     /// Reads what is new.

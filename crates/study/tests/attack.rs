@@ -236,6 +236,19 @@ fn a_lock_is_waited_for_and_then_told() {
 }
 
 #[test]
+fn a_step_beyond_the_format_is_refused_and_holds_nothing_up() {
+    let study = study(open_shared("memory:").unwrap());
+    let attempt = start(&study);
+    attempt.report(1, 2.0).unwrap();
+    let error = attempt.report(3_000_000_000, 1.0).unwrap_err();
+    assert!(error.to_string().contains("2147483647"), "{error}");
+    attempt.report(2, 1.0).unwrap();
+    attempt.finish(&RunEnd::new(RunOutcome::Complete(1.0), 2)).unwrap();
+    let mut again = study;
+    assert_eq!(again.refresh().unwrap().trials()[0].reports, [(1, 2.0), (2, 1.0)]);
+}
+
+#[test]
 fn a_million_reports_in_one_trial() {
     let storage = open_shared("memory:").unwrap();
     let mut study = study(storage.clone());

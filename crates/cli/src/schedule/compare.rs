@@ -14,7 +14,7 @@ use crate::output;
 /// Draws several schedules over each other, with a table of their numbers
 #[derive(Args)]
 pub struct Compare {
-    /// Texts such as 'warmup 500, cosine to 0.1', @FILEs, or - for stdin
+    /// Texts such as 'warmup 500, cosine to 0.1', several in one as 'linear; cosine', @FILEs, or - for stdin
     #[arg(value_name = "SCHEDULE", required = true)]
     schedules: Vec<String>,
     #[command(flatten)]
@@ -48,7 +48,12 @@ pub fn run(args: &Compare) -> Result<(), Failure> {
     figure.title.clone_from(&args.title);
     figure.subtitle = picture::subtitle(&args.run, &horizon);
     let mut summaries = Vec::new();
-    for argument in &args.schedules {
+    // Semicolons separate schedules as in `lehr tune --schedules`; the name of a file is what it is.
+    let arguments = args.schedules.iter().flat_map(|argument| match argument.starts_with('@') {
+        true => vec![argument.as_str()],
+        false => input::parts(argument).collect(),
+    });
+    for argument in arguments {
         let schedule = input::schedule(argument)?;
         let curve = args.run.resolve(&schedule).map_err(|failure| about(failure, argument))?;
         let summary = Summary::new(&schedule, &curve)?;

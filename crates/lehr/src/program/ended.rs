@@ -54,6 +54,9 @@ impl fmt::Display for Failure {
                 "it ended without a report of '{metric}': print JSON lines like {{\"step\": 1, \"{metric}\": 0.5}}, or \
                  say where the metric is found (--metric-regex, --metric-file)"
             ),
+            Self::NoMetric { metric, seen } if seen.contains(metric) => {
+                write!(f, "it ended without a report of '{metric}' that is a number")
+            }
             Self::NoMetric { metric, seen } => {
                 write!(f, "it ended without a report of '{metric}'; it reported {}", seen.join(", "))
             }

@@ -1,9 +1,17 @@
 //! Where the files of a study lie: `OUT/STUDY/trial-00007/run-00012/{log.txt, report.jsonl, schedule.csv, checkpoint/}`.
 
 use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use lehr_study::Study;
+
+use super::error::WorkerError;
 use crate::program::ProgramError;
+
+/// The file in the folder of a study that says whose it is.
+const OWNER: &str = ".study";
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
@@ -31,6 +39,24 @@ impl Place {
             name.insert(0, '_');
         }
         out.join(name)
+    }
+
+    /// The name under which a study has its folder: its own, with a number behind it where another study of that name, in
+    /// another storage or removed since, has left its files. Or else a run might go on from the checkpoint of another one.
+    ///
+    /// # Errors
+    /// A storage that does not answer, a folder that cannot be written.
+    pub fn name_of(out: &Path, study: &Study) -> Result<String, WorkerError> {
+        let id = study.identity()?;
+        let mut name = study.name().to_owned();
+        for number in 2_u64.. {
+            let folder = Self::of_study(out, &name);
+            if is_owned(&folder, &id).map_err(ProgramError::io("use", &folder))? {
+                break;
+            }
+            name = format!("{}-{number}", study.name());
+        }
+        Ok(name)
     }
 
     /// Makes the folder, and gives it in full: the program may work in another one.
@@ -61,6 +87,32 @@ impl Place {
     pub fn checkpoint(&self) -> PathBuf {
         self.folder.join("checkpoint")
     }
+}
+
+/// Whether a folder belongs to the study of this identity; one that is not there yet is made for it.
+fn is_owned(folder: &Path, id: &str) -> std::io::Result<bool> {
+    let owner = folder.join(OWNER);
+    if !owner.exists() {
+        // Files without an owner are not ours.
+        if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Ok(false);
+        }
+        fs::create_dir_all(folder)?;
+        match fs::File::create_new(&owner) {
+            Ok(mut file) => return file.write_all(id.as_bytes()).map(|()| true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // Whoever makes the file at this moment writes into it at once.
+    for _ in 0..50 {
+        let found = fs::read_to_string(&owner)?;
+        if !found.is_empty() {
+            return Ok(found.trim() == id);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(false)
 }
 
 /// The checkpoint in a folder: its entry `step-N` with the largest N (of those up to `most`), and N; the folder itself if it
@@ -102,6 +154,24 @@ mod tests {
         assert_eq!(checkpoint_in(folder.path(), None), Some((path("step-100"), Some(100))));
         assert_eq!(checkpoint_in(folder.path(), Some(99)), Some((path("step-20.pt"), Some(20))));
         assert_eq!(checkpoint_in(folder.path(), Some(19)), None);
+    }
+
+    #[test]
+    fn a_folder_belongs_to_one_study() {
+        let out = tempfile::tempdir().unwrap();
+        let study = || {
+            let space = "lr=log 1e-4..1".parse().unwrap();
+            let storage = lehr_study::open_shared("memory:").unwrap();
+            Study::create(storage, "s", lehr_search::Direction::Minimize, &space).unwrap()
+        };
+        let (first, second) = (study(), study());
+        for _ in 0..2 {
+            assert_eq!(Place::name_of(out.path(), &first).unwrap(), "s");
+            assert_eq!(Place::name_of(out.path(), &second).unwrap(), "s-2");
+        }
+        // Files that were there before anybody said whose they are.
+        fs::create_dir_all(out.path().join("s-3/trial-00000")).unwrap();
+        assert_eq!(Place::name_of(out.path(), &study()).unwrap(), "s-4");
     }
 
     #[test]

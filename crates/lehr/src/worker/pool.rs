@@ -8,6 +8,7 @@ use lehr_study::{Attempt, Study, StudyError};
 
 use super::error::WorkerError;
 use super::event::{End, Event};
+use super::places::Place;
 use super::question::{Asked, Question, close};
 use super::spec::Job;
 use super::stop::Stop;
@@ -48,7 +49,7 @@ pub enum Done {
 pub struct Shared<'a> {
     /// What is trained.
     pub job: &'a Job,
-    /// The study's name.
+    /// The name of the study's folder.
     pub name: String,
     /// Whether a trial may have several runs.
     pub several: bool,
@@ -101,7 +102,7 @@ pub fn work(
             "the command takes {device}: name them, as in --devices 0,1",
         ));
     }
-    let name = study.name().to_owned();
+    let name = Place::name_of(&job.spec.out, &study)?;
     let annealed = job.strategy.name() == "annealed";
     let several = annealed || job.goal.seeds > 1;
     // With several seeds it is judged between them.

@@ -360,18 +360,26 @@ impl Spec {
 fn baseline(text: &str, space: &Space) -> Result<Params, WorkerError> {
     let wrong = |message: String| WorkerError::setting("baseline", message);
     let given: Space = text.parse().map_err(|error: lehr_search::SearchError| wrong(error.to_string()))?;
-    let mut params = Params::new();
-    for parameter in given.parameters() {
-        let value: Option<Value> = parameter.fixed.clone().or_else(|| match &parameter.domain {
+    let only = |parameter: &lehr_search::Parameter| -> Option<Value> {
+        parameter.fixed.clone().or_else(|| match &parameter.domain {
             Domain::Categorical { choices } | Domain::Ordinal { choices } if choices.len() == 1 => {
                 choices.first().cloned()
             }
             _ => None,
-        });
-        let Some(value) = value else {
+        })
+    };
+    let mut params = Params::new();
+    for parameter in given.parameters() {
+        let Some(value) = only(parameter) else {
             return Err(wrong(format!("'{}' needs one value, as in 'lr=3e-4, wd=0.1'", parameter.name)));
         };
         params.set(parameter.name.clone(), value);
+    }
+    // What can have one value only goes without saying.
+    for parameter in space.parameters().iter().filter(|parameter| given.get(&parameter.name).is_none()) {
+        if let Some(value) = only(parameter).filter(|_| parameter.conditions.is_empty()) {
+            params.set(parameter.name.clone(), value);
+        }
     }
     let raw = space.raw(&params).map_err(|error| wrong(error.to_string()))?;
     Ok(space.params(&raw))

@@ -338,6 +338,8 @@ struct Watching<'a> {
     judge_at: Instant,
     noted: Instant,
     checkpoint: Option<Checkpoint>,
+    /// A report that could not be taken was told.
+    troubled: bool,
 }
 
 impl<'a> Watching<'a> {
@@ -354,6 +356,7 @@ impl<'a> Watching<'a> {
             judge_at: now,
             noted: now,
             checkpoint: None,
+            troubled: false,
         }
     }
 
@@ -436,8 +439,13 @@ impl Watch for Watching<'_> {
         self.unjudged = true;
         match self.attempt.report(step, value) {
             Err(StudyError::Taken { .. }) => self.stop(Stopped::Lost),
-            // It is kept, and written later; if that fails for good, the end of the run does, too.
-            Err(error) => (self.shared.tell)(Event::Trouble(error.to_string())),
+            // It is kept, and written later; if that fails for good, the end of the run does, too. One of a step that cannot
+            // be stored is left out. Told once: there may be millions.
+            Err(error) => {
+                if !std::mem::replace(&mut self.troubled, true) {
+                    (self.shared.tell)(Event::Trouble(error.to_string()));
+                }
+            }
             Ok(()) => (self.shared.tell)(Event::Report { trial: self.attempt.claim().trial, step, value }),
         }
         self.wish()

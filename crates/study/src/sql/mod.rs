@@ -13,6 +13,8 @@ mod studies;
 mod trials;
 mod workers;
 
+pub(crate) use parts::step as check_step;
+
 use std::sync::Mutex;
 use std::time::Duration;
 

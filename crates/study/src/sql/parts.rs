@@ -33,7 +33,7 @@ pub(super) fn value(row: &dyn Row, column: usize) -> Result<f64, StudyError> {
 }
 
 /// A step as Optuna's column holds it.
-pub(super) fn step(step: u64) -> Result<i64, StudyError> {
+pub(crate) fn step(step: u64) -> Result<i64, StudyError> {
     i32::try_from(step).map(i64::from).map_err(|_| {
         StudyError::value(
             format!("a report of step {step}"),

@@ -252,7 +252,7 @@ fn runs(tx: &mut dyn Tx, study: StudyId, known: &Records, changes: &mut Changes)
     let args = [Arg::Int(study.0), Arg::Int(known.runs().len() as i64)];
     let found = tx.all(&sql, &args, |row| run(row, place))?;
     let sql = format!("{RUN} WHERE r.run_id = $1");
-    for old in known.runs().iter().filter(|r| !r.state.is_finished()) {
+    for old in known.open_runs().iter().map(|&number| &known.runs()[number]) {
         if let Some(now) = tx.row(&sql, &[Arg::Int(old.id)], |row| run(row, place))? {
             changes.runs.push((old.number, now));
         }

@@ -47,6 +47,13 @@ pub(crate) struct Sqlite {
     safe: Option<Instant>,
 }
 
+/// The page of a new file, in bytes. A trial touches some twenty pages, each of which goes to the log as a whole, and the wait
+/// for the disk grows with the bytes: 25 kB a trial instead of the 77 kB of SQLite's own pages of 4096.
+const PAGE: i64 = 1024;
+/// How long the write-ahead log grows, in bytes, before it is copied into the file and written anew from its beginning; SQLite's
+/// own 1000 pages of 4096. Each time costs three waits for the disk.
+const LOG: i64 = 4_096_000;
+
 /// How long commits that need not wait for the disk may pile up before one does.
 const LAPSE: Duration = Duration::from_millis(900);
 
@@ -108,10 +115,14 @@ impl Sqlite {
         if read_only {
             return self.stand_in(fresh);
         }
+        if fresh {
+            self.connection.pragma_update(None, "page_size", PAGE).map_err(|e| wrong(self, e))?;
+        }
         // It stays as it is where another process has it open in another mode, or the folder allows no second file.
         let mode: Result<String, _> =
             self.connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
         self.ahead = mode.is_ok_and(|mode| mode == "wal");
+        self.limit_log().map_err(|e| wrong(self, e))?;
         if fresh || !self.is_complete()? {
             self.transaction(Kind::Durable, "making the tables", &mut |tx| {
                 let optuna = include_str!("schema/sqlite.sql").split_inclusive(";\n");
@@ -119,6 +130,11 @@ impl Sqlite {
             })?;
         }
         Ok(())
+    }
+
+    fn limit_log(&self) -> Result<(), rusqlite::Error> {
+        let page: i64 = self.connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        self.connection.pragma_update(None, "wal_autocheckpoint", LOG / page.max(512))
     }
 
     /// Whether Lehr's tables are there.

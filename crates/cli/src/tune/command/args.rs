@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::failure::Failure;
+use crate::time::seconds;
 
 /// A program of the user's, and the study of it.
 #[derive(Args, Default)]
@@ -62,25 +63,25 @@ pub struct Program {
     #[arg(long)]
     pub comparable_epochs: bool,
     /// Trials of the study in all, those of earlier calls included [default: 20 where there is no other limit; the whole grid with --strategy grid]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub trials: Option<usize>,
     /// So many trials more than there are
-    #[arg(long, value_name = "N", conflicts_with = "trials")]
+    #[arg(long, value_name = "N", conflicts_with = "trials", allow_negative_numbers = true)]
     pub more: Option<usize>,
     /// Nothing is started after so many hours
     #[arg(long, value_name = "H", allow_negative_numbers = true)]
     pub hours: Option<f64>,
-    /// Longest time of a run, in seconds
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    /// Longest time of a run: 90 (seconds), 5m, 2h
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_negative_numbers = true)]
     pub timeout: Option<f64>,
-    /// Time that a program has for ending when it is asked to, in seconds [default: 30]
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    /// Time that a program has for ending when it is asked to [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_negative_numbers = true)]
     pub grace: Option<f64>,
-    /// A worker without a sign of life for so many seconds is taken for dead [default: 60]
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    /// A worker without a sign of life for so long is taken for dead [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = seconds, allow_negative_numbers = true)]
     pub silence: Option<f64>,
     /// How often a trial of a dead worker is tried again [default: 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub retries: Option<usize>,
     /// Where the study is kept: sqlite:///file.db, postgresql://…, memory: [default: sqlite:///lehr.db]
     #[arg(long, value_name = "URL")]

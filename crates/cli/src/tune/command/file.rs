@@ -93,7 +93,18 @@ fn space_text(space: Table) -> Result<String, String> {
 }
 
 fn setting_text(setting: Table) -> String {
-    setting.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
+    let item = |(name, value): (String, Value)| match value {
+        // A number with a unit is written as text in TOML, and is none.
+        Value::String(text) if has_unit(&text) => format!("{name}={text}"),
+        value => format!("{name}={value}"),
+    };
+    setting.into_iter().map(item).collect::<Vec<_>>().join(", ")
+}
+
+/// `5%`, `10ep`.
+fn has_unit(text: &str) -> bool {
+    let number = text.trim_end_matches(|c: char| c.is_alphabetic() || c == '%');
+    number.len() < text.len() && number.parse::<f64>().is_ok()
 }
 
 /// A command in one text: words between blanks. What has blanks in it needs a list.
@@ -129,6 +140,8 @@ mod tests {
         let space: lehr::search::Space = setup.spec.space.parse().unwrap();
         assert_eq!(space.len(), 6);
         assert_eq!(setup.spec.baseline.as_deref(), Some("lr=0.001, opt=\"sgd\""));
+        let shares = Setup::parse("[baseline]\nwarmup = '5%'\nopt = '5%x'\nshape = 'cosine'").unwrap();
+        assert_eq!(shares.spec.baseline.as_deref(), Some("opt=\"5%x\", shape=\"cosine\", warmup=5%"));
     }
 
     #[test]

@@ -84,6 +84,9 @@ pub fn options(job: &Job, place: &Place) -> Result<Options, Failure> {
     if jobs == 0 {
         return Err(Failure::usage("--jobs: at least one is needed"));
     }
+    if place.devices.iter().any(|device| device.trim().is_empty()) {
+        return Err(Failure::usage("--devices: one of them has no name; write --devices 0,1"));
+    }
     if job.command.has("device") && place.devices.is_empty() {
         return Err(Failure::usage("the command takes {device}: name the devices, as in --devices 0,1"));
     }

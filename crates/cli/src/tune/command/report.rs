@@ -115,7 +115,8 @@ pub fn conclude(
 
 /// Writes the page of a study beside its runs.
 fn page(job: &Job, study: &Study) -> Result<PathBuf, Failure> {
-    let folder = Place::of_study(&job.spec.out, study.name());
+    let name = Place::name_of(&job.spec.out, study).map_err(super::failure)?;
+    let folder = Place::of_study(&job.spec.out, &name);
     let path = folder.join("report.html");
     let view = source::of_study(study, source::now()).map_err(Failure::failed)?;
     let html = lehr_page::html(&view).map_err(Failure::failed)?;
@@ -150,7 +151,8 @@ fn found(job: &Job, study: &Study, trial: &TrialRecord) -> Result<Option<Found>,
         resume: None,
         device: job.command.has("device").then_some("DEVICE"),
     };
-    let command = words(job, study.name(), &hand).map_err(super::failure)?;
+    let name = Place::name_of(&job.spec.out, study).map_err(super::failure)?;
+    let command = words(job, &name, &hand).map_err(super::failure)?;
     Ok(Some(Found { trial: trial.number, params: trial.params.clone(), value, command }))
 }
 
@@ -160,7 +162,8 @@ fn recommended(job: &Job, study: &Study, found: &Recommendation) -> Result<Optio
         return Ok(None);
     }
     let Some(params) = &found.params else { return Ok(None) };
-    let place = Place::recommended(&job.spec.out, study.name());
+    let name = Place::name_of(&job.spec.out, study).map_err(super::failure)?;
+    let place = Place::recommended(&job.spec.out, &name);
     let device = job.command.has("device").then_some("DEVICE");
     let command = words_at(&place, job, params, device).map_err(super::failure)?;
     Ok(Some(command))
@@ -223,6 +226,10 @@ fn text(job: &Job, records: &Records, summary: &Summary<'_>, figure: Option<&Fig
         let reason =
             failed.reason.as_deref().and_then(|reason| reason.lines().next()).unwrap_or("no reason is known");
         text += &format!("Trials failed; the last one, {}: {reason}\n", failed.trial);
+        let run = records.trials().get(failed.trial).and_then(|trial| longest(trial, records));
+        if let Some(log) = run.and_then(|run| run.log.as_ref()) {
+            text += &format!("  its log: {log}\n");
+        }
     }
     text
 }
@@ -255,6 +262,7 @@ fn table(job: &Job, summary: &Summary<'_>) -> String {
                     (Domain::Float { .. }, Some(x)) if parameter.suffix.is_none() => {
                         number::significant(x, 4)
                     }
+                    (Domain::Float { .. }, _) => rounded(&parameter.show(value)),
                     _ => parameter.show(value),
                 },
                 None => "–".into(),
@@ -266,6 +274,13 @@ fn table(job: &Job, summary: &Summary<'_>) -> String {
         table.row(head.into_iter().chain(spread).chain(steps).chain(values).chain([row.state.to_owned()]));
     }
     if table.is_empty() { String::new() } else { table.text() }
+}
+
+/// A number with a unit, as `2.5879387544806045%`, to as many digits as can be read.
+fn rounded(shown: &str) -> String {
+    let number = shown.trim_end_matches(|c: char| c.is_alphabetic() || c == '%');
+    let unit = &shown[number.len()..];
+    number.parse().map_or_else(|_| shown.to_owned(), |x| number::significant(x, 4) + unit)
 }
 
 fn advice(job: &Job, summary: &Summary<'_>) -> String {
