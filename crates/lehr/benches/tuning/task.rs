@@ -24,11 +24,14 @@ pub struct Bench {
 type Row = (&'static str, &'static str, &'static str, &'static str, usize, u64, (f64, f64));
 
 /// Names of the tasks, their data, models, optimisers, batches, horizons, ranges of rates.
-const TASKS: [Row; 4] = [
+const TASKS: [Row; 7] = [
     ("a9a-sgd", "a9a", "logistic", "sgd", 16, 2000, (0.001, 100.0)),
     ("a9a-momentum", "a9a", "mlp:16", "momentum", 16, 1600, (0.0001, 10.0)),
     ("a9a-adamw", "a9a", "mlp:16", "adamw", 16, 1600, (1e-05, 1.0)),
     ("wine-softmax", "wine", "softmax", "momentum", 8, 2000, (0.0001, 10.0)),
+    ("wine-softmax-adamw", "wine", "softmax", "adamw", 8, 2000, (0.00001, 10.0)),
+    ("wine-mlp-momentum", "wine", "mlp:16", "momentum", 8, 2000, (0.0001, 10.0)),
+    ("wine-mlp-adamw", "wine", "mlp:16", "adamw", 8, 2000, (0.00001, 10.0)),
 ];
 
 /// What was trained: the end of a run, and what it was on the way.
