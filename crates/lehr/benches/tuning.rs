@@ -18,6 +18,8 @@ mod calibrate;
 mod lab;
 #[path = "tuning/program.rs"]
 mod program;
+#[path = "tuning/replay.rs"]
+mod replay;
 #[path = "tuning/search.rs"]
 mod search;
 #[path = "tuning/serve.rs"]

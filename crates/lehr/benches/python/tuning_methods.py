@@ -32,7 +32,7 @@ def optuna_method(sampler: str, pruner: str | None):
         while spent < case.budget:
             trial = study.ask()
             params = {p["name"]: suggest(trial, p) for p in case.parameters}
-            run = case.train(params, case.steps, max(1, case.steps // PARTS) if pruner else 0)
+            run = case.train(params, case.steps, math.ceil(case.steps / PARTS) if pruner else 0)
             steps, state = case.steps, optuna.trial.TrialState.COMPLETE
             if pruner:
                 for k, (step, loss) in enumerate(run["points"], 1):
@@ -85,7 +85,7 @@ def asha(case) -> list:
 
         while spent < case.budget:
             params = {p["name"]: draw(stream, p) for p in case.parameters}
-            run = case.train(params, case.steps, max(1, case.steps // PARTS))
+            run = case.train(params, case.steps, math.ceil(case.steps / PARTS))
             steps = case.steps if run["diverged"] is None else min(run["diverged"], case.steps)
             ask(add=number)
             for k, (step, loss) in enumerate(run["points"], 1):

@@ -10,8 +10,6 @@ use super::search::{Search, score, search};
 use super::task::{Bench, Result};
 use super::truth::Truth;
 
-/// Seeds of the truth.
-const TRUTH_SEEDS: u64 = 24;
 /// Octaves of the range that a search is given.
 const OCTAVES: f64 = 16.6;
 /// The first seed of the searches, far from those of the benchmark.
@@ -26,7 +24,7 @@ pub fn run(folder: &Path, arguments: &[String]) -> Result<()> {
         if !bench.rate_alone() {
             return Err(format!("'{name}' has no single best rate"));
         }
-        let truth = Truth::cached(&bench, TRUTH_SEEDS, folder)?;
+        let truth = Truth::cached(&bench, folder)?;
         report(name, &truth, &searches(&bench, &truth, repeats)?);
     }
     Ok(())

@@ -10,8 +10,8 @@ use super::surface::Surface;
 use super::task::{Bench, Result};
 use super::truth::Truth;
 
-/// Seeds of the truth and of the table.
-const SEEDS: (u64, usize) = (24, 32);
+/// Seeds of the table.
+const SEEDS: usize = 32;
 /// Octaves of the range that a search is given.
 const OCTAVES: f64 = 16.6;
 /// Full runs at which the regret is shown.
@@ -34,8 +34,8 @@ pub fn run(folder: &Path, arguments: &[String]) -> Result<()> {
     let (repeats, budget) = (number(0)? as u64, number(1)?);
     for name in &arguments[2..] {
         let bench = Bench::new(name)?;
-        let surface = Surface::cached(&bench, SEEDS.1, folder)?;
-        let truth = Truth::cached(&bench, SEEDS.0, folder)?;
+        let surface = Surface::cached(&bench, SEEDS, folder)?;
+        let truth = Truth::cached(&bench, folder)?;
         if repeats == 0 {
             println!("{name}: tables are there");
             continue;

@@ -13,9 +13,6 @@ use super::search::search;
 use super::task::{Bench, Result, message};
 use super::truth::{FRESH, Truth, configurations, expected};
 
-/// Seeds of the truth where the rate is all that is searched.
-const TRUTH_SEEDS: u64 = 24;
-
 struct Server {
     folder: PathBuf,
     tasks: HashMap<String, Known>,
@@ -43,6 +40,9 @@ impl Server {
         let number = |name: &str| asked[name].as_f64().ok_or(format!("no number '{name}' in {line}"));
         let whole = |name: &str| asked[name].as_u64().ok_or(format!("no number '{name}' in {line}"));
         let params = || Params::deserialize(&asked["params"]);
+        if asked["do"] == "replay" {
+            return super::replay::replay(&asked);
+        }
         let folder = self.folder.clone();
         let known = self.open(asked["task"].as_str().unwrap_or_default())?;
         match asked["do"].as_str() {
@@ -78,7 +78,7 @@ impl Read for Params {
 impl Known {
     fn grid(&mut self, folder: &Path) -> Result<&Truth> {
         if self.truth.is_none() {
-            self.truth = Some(Truth::cached(&self.bench, TRUTH_SEEDS, folder)?);
+            self.truth = Some(Truth::cached(&self.bench, folder)?);
         }
         self.truth.as_ref().ok_or_else(|| "no truth".into())
     }

@@ -69,24 +69,24 @@ const TASKS: [Row; 11] = [
     rate_alone("wine-mlp-momentum", ["wine", "mlp:16", "momentum"], 8, 2000, (1e-4, 10.0)),
     rate_alone("wine-mlp-adamw", ["wine", "mlp:16", "adamw"], 8, 2000, (1e-5, 10.0)),
     Row {
-        name: "wine-schedules",
-        data: "wine",
-        model: "mlp:16",
-        optimizer: "momentum",
-        batch: 8,
+        name: "a9a-schedules",
+        data: "a9a",
+        model: "logistic",
+        optimizer: "sgd",
+        batch: 16,
         steps: 2000,
-        range: (1e-4, 10.0),
+        range: (0.001, 100.0),
         schedule: "{schedule}",
         others: "schedule=constant|linear|cosine|'constant, linear 20%'|'warmup 5%, cosine to 0.1'|'step at 50% 75% by 0.1'",
     },
     Row {
-        name: "wine-restarts",
-        data: "wine",
-        model: "softmax",
-        optimizer: "momentum",
-        batch: 8,
+        name: "a9a-restarts",
+        data: "a9a",
+        model: "logistic",
+        optimizer: "sgd",
+        batch: 16,
         steps: 2000,
-        range: (1e-4, 10.0),
+        range: (0.001, 100.0),
         schedule: "restarts every {period} grow {grow} to {floor}",
         others: "period=10%..100%, grow=1.0..3.0, floor=0.0..0.5",
     },
@@ -101,7 +101,7 @@ const TASKS: [Row; 11] = [
         schedule: "{schedule}",
         others: "schedule=linear|cosine|'warmup 10%, linear', momentum=0.0..0.98, wd=log 1e-6..0.1, batch=log 2..32",
     },
-    rate_alone("characters", ["text", "", "adamw"], 32, 400, (1e-5, 1.0)),
+    rate_alone("characters", ["text", "", "adamw"], 32, 800, (1e-4, 1.0)),
 ];
 
 /// What was trained: the end of a run, and what it was on the way.
@@ -153,6 +153,14 @@ impl Bench {
     /// Whether the rate is all that is searched.
     pub fn rate_alone(&self) -> bool {
         self.others.is_empty()
+    }
+
+    /// Seeds of the truth on a fine grid of rates.
+    pub fn truth_seeds(&self) -> u64 {
+        match self.trained {
+            Trained::Lab { .. } => 24,
+            Trained::Program(_) => 12,
+        }
     }
 
     /// What is searched, with rates of this range.
