@@ -74,11 +74,28 @@ class Case:
         rate = {"name": "lr", "low": self.low, "high": self.high, "log": True}
         self.parameters = [rate] + [p for p in about["parameters"] if p["name"] != "lr"]
 
-    def train(self, params: dict, steps: int, every: int = 0) -> dict:
+    def train(self, params: dict, steps: int, every: int = 0, until: int | None = None) -> dict:
         # One seed for all runs of a search, as scripts have it.
-        return self.server.ask(
-            "train", self.task, params=params, steps=steps, seed=10_000 + self.seed, every=every
-        )
+        seed = 10_000 + self.seed
+        about = {"params": params, "steps": steps, "seed": seed, "every": every, "until": until or steps}
+        return self.server.ask("train", self.task, **about)
+
+    def course(self, params: dict, parts: int):
+        """`(part, update, loss)` of a full run as it goes; the loss is None where it is lost, and that is the last one.
+
+        Whoever stops it early has not made us train the rest.
+        """
+        every, seen, known = math.ceil(self.steps / parts), 0, 1
+        while seen < self.steps:
+            until = min(known * every, self.steps)
+            run = self.train(params, self.steps, every if parts > 1 else 0, until)
+            for k, (step, loss) in enumerate(run["points"], 1):
+                if step > seen:
+                    yield k, step, loss
+            if run["diverged"] is not None:
+                yield parts, min(run["diverged"], self.steps), None
+                return
+            seen, known = until, known * 3
 
 
 def search(job: tuple) -> dict:

@@ -1,6 +1,6 @@
 """Ray Tune's ASHA scheduler, asked over standard input: the scheduler itself, without a cluster.
 
-`PARTS SEED`; then a JSON object a line: `{"add": n}`, `{"trial": n, "part": k, "loss": x}` (answers whether to stop it),
+`PARTS`; then a JSON object a line: `{"seed": n}` (a new search), `{"add": n}`, `{"trial": n, "part": k, "loss": x}` (answers whether to stop it),
 `{"complete": n, "part": k, "loss": x}`.
 """
 
@@ -19,16 +19,18 @@ class Trial:
 
 
 def main() -> None:
-    parts, seed = int(sys.argv[1]), int(sys.argv[2])
-    numpy.random.seed(seed)
-    scheduler = AsyncHyperBandScheduler(
-        time_attr="part", metric="loss", mode="min", max_t=parts, grace_period=1, reduction_factor=3
-    )
+    parts = int(sys.argv[1])
     trials: dict[int, Trial] = {}
     for line in sys.stdin:
         asked = json.loads(line)
         answer = {}
-        if "add" in asked:
+        if "seed" in asked:
+            numpy.random.seed(asked["seed"])
+            scheduler = AsyncHyperBandScheduler(
+                time_attr="part", metric="loss", mode="min", max_t=parts, grace_period=1, reduction_factor=3
+            )
+            trials.clear()
+        elif "add" in asked:
             trial = trials[asked["add"]] = Trial(asked["add"])
             scheduler.on_trial_add(None, trial)
         elif "trial" in asked:

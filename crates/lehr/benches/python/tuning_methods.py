@@ -32,21 +32,19 @@ def optuna_method(sampler: str, pruner: str | None):
         while spent < case.budget:
             trial = study.ask()
             params = {p["name"]: suggest(trial, p) for p in case.parameters}
-            run = case.train(params, case.steps, math.ceil(case.steps / PARTS) if pruner else 0)
-            steps, state = case.steps, optuna.trial.TrialState.COMPLETE
-            if pruner:
-                for k, (step, loss) in enumerate(run["points"], 1):
+            state, value, steps = optuna.trial.TrialState.COMPLETE, None, case.steps
+            for k, step, loss in case.course(params, PARTS if pruner else 1):
+                if loss is None:
+                    # Optuna has no word for divergence: a NaN fails the trial, which its samplers ignore. What scripts do
+                    # instead is to report a large loss.
+                    value, steps = 1e3, step
+                    break
+                value = loss
+                if pruner:
                     trial.report(loss, k)
                     if step < case.steps and trial.should_prune():
-                        steps, state = step, optuna.trial.TrialState.PRUNED
+                        value, steps, state = None, step, optuna.trial.TrialState.PRUNED
                         break
-            value, lost = None, run["diverged"]
-            if state == optuna.trial.TrialState.COMPLETE:
-                # Optuna has no word for divergence: a NaN fails the trial, which its samplers ignore. What scripts do instead is
-                # to report a large loss.
-                value = run["points"][-1][1] if lost is None else 1e3
-            if lost is not None:
-                steps = min(steps, lost)
             study.tell(trial, value, state)
             spent += steps / case.steps
             done = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
@@ -69,37 +67,41 @@ def suggest(trial, p: dict):
     return trial.suggest_float(p["name"], p["low"], p["high"], log=p["log"])
 
 
+class Asha:
+    """Ray Tune's own ASHA scheduler, which a helper runs in Ray's environment; one for all searches of a process."""
+
+    helper = None
+
+    def __init__(self, seed: int) -> None:
+        if Asha.helper is None:
+            words = [os.environ["LEHR_RAY_PYTHON"], str(Path(__file__).with_name("tuning_asha.py")), str(PARTS)]
+            Asha.helper = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.ask(seed=seed)
+
+    def ask(self, **what) -> dict:
+        Asha.helper.stdin.write(json.dumps(what) + "\n")
+        Asha.helper.stdin.flush()
+        return json.loads(Asha.helper.stdout.readline())
+
+
 def asha(case) -> list:
-    """Random search under Ray Tune's own ASHA scheduler, which a helper runs in Ray's environment."""
-    helper = Path(__file__).with_name("tuning_asha.py")
-    python = os.environ["LEHR_RAY_PYTHON"]
-    words = [python, str(helper), str(PARTS), str(case.seed)]
-    stream = random.Random(f"asha {case.task} {case.seed}")
+    """Random search under ASHA."""
+    stream, scheduler = random.Random(f"asha {case.task} {case.seed}"), Asha(case.seed)
     spent, best, events, number = 0.0, (math.inf, None), [], 0
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as scheduler:
-
-        def ask(**what):
-            scheduler.stdin.write(json.dumps(what) + "\n")
-            scheduler.stdin.flush()
-            return json.loads(scheduler.stdout.readline())
-
-        while spent < case.budget:
-            params = {p["name"]: draw(stream, p) for p in case.parameters}
-            run = case.train(params, case.steps, math.ceil(case.steps / PARTS))
-            steps = case.steps if run["diverged"] is None else min(run["diverged"], case.steps)
-            ask(add=number)
-            for k, (step, loss) in enumerate(run["points"], 1):
-                if step < case.steps and ask(trial=number, part=k, loss=loss)["stop"]:
-                    steps = step
-                    break
-            else:
-                if run["diverged"] is None:
-                    best = min(best, (run["points"][-1][1], number, params), key=lambda b: b[0])
-                    ask(complete=number, part=PARTS, loss=run["points"][-1][1])
-            number += 1
-            spent += steps / case.steps
-            events.append([spent, best[-1]])
-        scheduler.stdin.close()
+    while spent < case.budget:
+        params = {p["name"]: draw(stream, p) for p in case.parameters}
+        scheduler.ask(add=number)
+        for k, step, loss in case.course(params, PARTS):
+            if loss is None:
+                break
+            if step == case.steps:
+                scheduler.ask(complete=number, part=k, loss=loss)
+                best = min(best, (loss, params), key=lambda b: b[0])
+            elif scheduler.ask(trial=number, part=k, loss=loss)["stop"]:
+                break
+        number += 1
+        spent += step / case.steps
+        events.append([spent, best[1]])
     return events
 
 

@@ -32,20 +32,19 @@ impl Cache {
         Ok(Self { known, file })
     }
 
-    /// One run, from the cache or trained now.
-    pub fn run(
+    /// The first updates of a run, up to `until`, from the cache or trained now.
+    pub fn course(
         &mut self,
         bench: &Bench,
-        params: &Params,
-        steps: u64,
-        seed: u64,
+        (params, steps, seed): (&Params, u64, u64),
         every: Option<u64>,
+        until: u64,
     ) -> Result<Curve> {
-        let key = format!("{} {params} {steps} {seed} {every:?}", bench.name);
+        let key = format!("{} {params} {steps} {seed} {every:?} {until}", bench.name);
         if let Some(curve) = self.known.get(&key) {
             return Ok(curve.clone());
         }
-        let curve = bench.train(params, steps, seed, every)?;
+        let curve = bench.course(params, steps, seed, every, until)?;
         // One write, so that two processes do not mix their lines.
         let line = format!("{key}\t{}\n", write(&curve));
         self.file.write_all(line.as_bytes()).map_err(|e| e.to_string())?;

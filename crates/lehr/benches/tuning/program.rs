@@ -45,13 +45,13 @@ impl Program {
         words.map(str::to_owned).to_vec()
     }
 
-    /// One run of the program.
-    pub fn run(&self, rates: &Rates, seed: u64, every: Option<u64>) -> Result<Curve> {
+    /// The first updates of a run of the program, up to `until`.
+    pub fn run(&self, rates: &Rates, seed: u64, every: Option<u64>, until: u64) -> Result<Curve> {
         let folder = tempfile::tempdir().map_err(message)?;
         let schedule = folder.path().join("schedule.csv");
         write_schedule(rates, &schedule).map_err(message)?;
         let mut words = vec![self.python.clone()];
-        words.extend(self.words(rates.steps(), &schedule, seed));
+        words.extend(self.words(until.min(rates.steps()), &schedule, seed));
         words.extend(["--every".to_owned(), every.unwrap_or(rates.steps()).to_string()]);
         let start = Start {
             words,

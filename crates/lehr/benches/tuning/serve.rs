@@ -52,7 +52,12 @@ impl Server {
             Some("train") => {
                 let every = Some(whole("every")?).filter(|e| *e > 0);
                 let Known { bench, cache, .. } = known;
-                let curve = cache.run(bench, &params()?, whole("steps")?, whole("seed")?, every)?;
+                let curve = cache.course(
+                    bench,
+                    (&params()?, whole("steps")?, whole("seed")?),
+                    every,
+                    whole("until")?,
+                )?;
                 Ok(json!({ "points": curve.points, "diverged": curve.diverged }))
             }
             Some("ours") => {
@@ -117,7 +122,7 @@ impl Known {
         let goal = bench.goal(seed, low, high)?.budget(budget);
         let strategy = by_name(strategy, None).map_err(message)?;
         let found = search(&*strategy, &goal, |params, plan| {
-            let curve = cache.run(bench, params, plan.horizon, plan.seed, None)?;
+            let curve = cache.course(bench, (params, plan.horizon, plan.seed), None, plan.horizon)?;
             Ok(curve.diverged.map_or(RunState::Complete(curve.end()), |at| RunState::Diverged { at }))
         })?;
         let range = |of: Option<lehr::strategy::Range>| of.map(|i| [i.low, i.high]);

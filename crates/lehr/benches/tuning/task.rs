@@ -210,23 +210,36 @@ impl Bench {
         Ok(space.params(&space.from_unit(&unit)))
     }
 
-    /// Trains one configuration to a horizon, with a look every so many updates.
-    pub fn train(&self, params: &Params, steps: u64, seed: u64, every: Option<u64>) -> Result<Curve> {
+    /// Trains one configuration to a horizon.
+    pub fn train(&self, params: &Params, steps: u64, seed: u64) -> Result<Curve> {
+        self.course(params, steps, seed, None, steps)
+    }
+
+    /// The first updates of a run, up to `until`, with a look every so many of them. The rates are those of the whole run.
+    pub fn course(
+        &self,
+        params: &Params,
+        steps: u64,
+        seed: u64,
+        every: Option<u64>,
+        until: u64,
+    ) -> Result<Curve> {
         let goal = self.goal(0, self.range.0, self.range.1)?;
         // The curve's rates are absolute.
         let curve = goal.curve(params, steps).map_err(message)?.ok_or("no schedule")?;
         match &self.trained {
-            Trained::Program(program) => program.run(&curve, seed, every),
+            Trained::Program(program) => program.run(&curve, seed, every, until),
             Trained::Lab { task, plan } => {
                 let momentum = params.float("momentum").map(|momentum| Optimizer::Momentum { momentum });
                 let plan = TrainPlan {
-                    steps,
+                    steps: until.min(steps),
                     evaluate_every: every,
                     optimizer: momentum.unwrap_or(plan.optimizer),
                     weight_decay: params.float("wd").unwrap_or(plan.weight_decay),
                     batch: params.int("batch").map_or(plan.batch, |batch| batch as usize),
                     ..plan.clone()
                 };
+                let curve = if until < steps { beginning(&curve, until)? } else { curve };
                 let mut curves = lanes(task, &plan, &[Lane { peak: 1.0, curve }], seed)?;
                 curves.pop().ok_or_else(|| "no run came back".into())
             }
@@ -248,6 +261,13 @@ impl Bench {
             }
         }
     }
+}
+
+/// The first rates of a curve, as a curve of its own.
+fn beginning(curve: &lehr::schedule::Curve, steps: u64) -> Result<lehr::schedule::Curve> {
+    let rates: Vec<String> = (0..steps).map(|t| format!("{:e}", curve.at(t))).collect();
+    let table: Schedule = format!("table levels {}", rates.join(" ")).parse().map_err(message)?;
+    table.resolve(&Horizon::steps(steps)).map_err(message)
 }
 
 fn read_data(data: &str) -> Result<Task> {

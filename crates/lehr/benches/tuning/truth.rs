@@ -110,7 +110,7 @@ impl Truth {
 pub fn expected(bench: &Bench, params: &Params) -> Result<(f64, f64)> {
     let mut ends = Vec::new();
     for seed in 0..FRESH {
-        ends.push(bench.train(params, bench.target, TRUTH_SEEDS + seed, None)?.end());
+        ends.push(bench.train(params, bench.target, TRUTH_SEEDS + seed)?.end());
         if ends.iter().any(|end| end.is_nan()) {
             return Ok((f64::INFINITY, f64::NAN));
         }
