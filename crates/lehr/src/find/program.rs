@@ -165,12 +165,24 @@ fn readings(ended: &Ended, reports: &[(u64, f64)], rates: &[f64], log: &Path) ->
         found.rates.push(*rate);
         found.losses.push(*loss);
     }
-    if found.rates.len() < FEWEST && !matches!(ended.outcome, Outcome::Diverged { .. } | Outcome::Stopped) {
+    let early = matches!(ended.outcome, Outcome::Diverged { .. } | Outcome::Stopped);
+    if found.rates.len() < FEWEST && !early {
         return told(format!(
             "it reported {} losses in {} updates, and at least {FEWEST} are needed: report the training loss of every update",
             found.rates.len(),
             rates.len()
         ));
+    }
+    if early {
+        // The updates that were not made any more count as planned, and their losses as lost.
+        let row = |step: u64| (step - u64::from(!from_zero)) as usize;
+        let rows: Vec<usize> = reports.iter().map(|(step, _)| row(*step)).collect();
+        let last = rows[rows.len() - 1];
+        let gap = (last - rows[0]).checked_div(rows.len() - 1).unwrap_or(1).max(1);
+        for rate in rates.iter().skip(last + gap).step_by(gap) {
+            found.rates.push(*rate);
+            found.losses.push(f64::NAN);
+        }
     }
     Ok(found)
 }
