@@ -199,7 +199,11 @@ impl Bench {
                 }
             })
             .collect();
-        Ok(json!({ "steps": self.target, "low": low, "high": high, "parameters": parameters }))
+        // Starting a program costs more than training it: it is run once and not in growing pieces.
+        let pieces = matches!(self.trained, Trained::Lab { .. });
+        Ok(
+            json!({ "steps": self.target, "low": low, "high": high, "parameters": parameters, "pieces": pieces }),
+        )
     }
 
     /// A configuration out of the whole space.

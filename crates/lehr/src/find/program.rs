@@ -166,19 +166,19 @@ fn readings(ended: &Ended, reports: &[(u64, f64)], rates: &[f64], log: &Path) ->
         found.losses.push(*loss);
     }
     let early = matches!(ended.outcome, Outcome::Diverged { .. } | Outcome::Stopped);
-    if found.rates.len() < FEWEST && !early {
+    let row = |step: u64| (step - u64::from(!from_zero)) as usize;
+    let (first, last) = (reports.first().map_or(0, |r| row(r.0)), reports.last().map_or(0, |r| row(r.0)));
+    let gap = (last - first).checked_div(reports.len().saturating_sub(1)).unwrap_or(1).max(1);
+    // With a report of every update it is the range that is at fault, which is said where the readings are read.
+    if found.rates.len() < FEWEST && (!early || gap > 1) {
         return told(format!(
             "it reported {} losses in {} updates, and at least {FEWEST} are needed: report the training loss of every update",
             found.rates.len(),
-            rates.len()
+            if early { last + 1 } else { rates.len() }
         ));
     }
     if early {
         // The updates that were not made any more count as planned, and their losses as lost.
-        let row = |step: u64| (step - u64::from(!from_zero)) as usize;
-        let rows: Vec<usize> = reports.iter().map(|(step, _)| row(*step)).collect();
-        let last = rows[rows.len() - 1];
-        let gap = (last - rows[0]).checked_div(rows.len() - 1).unwrap_or(1).max(1);
         for rate in rates.iter().skip(last + gap).step_by(gap) {
             found.rates.push(*rate);
             found.losses.push(f64::NAN);
