@@ -3,7 +3,8 @@
 //! A benchmark is a file `crates/<crate>/benches/<name>.rs` whose first `//!` line says what it measures. It prints
 //! ratios to a peer that it measures in the same run. A line `//! Python: full` (or `light`) asks for the Python
 //! environment of the tests; the path of its interpreter is then in `LEHR_VENV_PYTHON`. With `, with the package` behind
-//! it, the Python package is built as for users and is on `PYTHONPATH`.
+//! it, the Python package is built as for users and is on `PYTHONPATH`. A line `//! Ray: where it installs` puts the
+//! interpreter of Ray's environment in `LEHR_RAY_PYTHON`, or says why there is none.
 use std::fs;
 use std::path::Path;
 
@@ -31,6 +32,7 @@ struct Bench {
     measures: String,
     python: Option<&'static str>,
     with_package: bool,
+    with_ray: bool,
 }
 
 /// Lists or runs benchmarks. True if every one that ran has succeeded.
@@ -71,6 +73,12 @@ impl Bench {
             }
             command.env("LEHR_VENV_PYTHON", python);
         }
+        if self.with_ray {
+            match Kind::Ray.python() {
+                Ok(python) => drop(command.env("LEHR_RAY_PYTHON", python)),
+                Err(why) => eprintln!("without Ray: {why}"),
+            }
+        }
         let status = command.status().map_err(|why| format!("cannot start `{}`: {why}", shown(&command)))?;
         Ok(status.success())
     }
@@ -104,6 +112,7 @@ fn package(manifest: &str) -> Option<String> {
 }
 
 fn describe(name: String, package: String, source: &str) -> Bench {
+    let with_ray = source.lines().any(|line| line.starts_with("//! Ray: "));
     let mut lines = source.lines().map_while(|line| line.strip_prefix("//!")).fuse().map(str::trim);
     let measures = lines.next().unwrap_or("(its file does not say what it measures)").to_owned();
     let wanted = lines.find_map(|line| line.strip_prefix("Python: ")).unwrap_or_default();
@@ -113,7 +122,7 @@ fn describe(name: String, package: String, source: &str) -> Bench {
         None => (wanted, false),
     };
     let python = ["full", "light"].into_iter().find(|known| *known == kind);
-    Bench { name, package, measures, python, with_package }
+    Bench { name, package, measures, python, with_package, with_ray }
 }
 
 #[cfg(test)]

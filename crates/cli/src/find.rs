@@ -1,12 +1,14 @@
 //! `lehr find`: where sane rates are, from one short run with a rising rate.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
-use lehr::find::{FindError, Found, Ramp, Readings, range_test, read};
+use lehr::find::{Command, FindError, Found, Ramp, Readings, of_program, range_test, read};
 use lehr::lab::data::{CsvFormat, read_csv, read_libsvm};
 use lehr::lab::{Model, Optimizer, Task, TrainPlan};
 use lehr::logs::Log;
+use lehr::program::{Metric, MetricFile, Reads, Scrape, Template};
 use lehr::tune::RateRange;
 use lehr_report::number::{loss, rate};
 use lehr_report::{Axis, Figure, Series, terminal};
@@ -17,7 +19,9 @@ use crate::output;
 
 /// Where sane learning rates are: one short run with an exponentially rising rate, read with fastai's suggestions and ours
 ///
-/// Trains a built-in model from its initial weights and keeps nothing of it; or reads the log of such a run of any program.
+/// Trains a built-in model from its initial weights and keeps nothing of it; or runs a program once, with the rising rate as its
+/// schedule: `lehr find --lr 1e-6..10 -- python train.py --steps {steps} --schedule {schedule_file}`; or reads the log of such a
+/// run. A program reports the training loss of every update, and is ended as soon as it has run away.
 /// It shows where rates begin to act and where they break, not which rate is best at the end of an annealed run: that is
 /// what `lehr tune` is for.
 #[derive(Args)]
@@ -28,7 +32,7 @@ pub struct Find {
     /// Column of the rate in the log
     #[arg(long, value_name = "COLUMN", default_value = "lr")]
     rate: String,
-    /// Column of the loss in the log
+    /// Column of the loss in the log; its name in the reports of a program
     #[arg(long, value_name = "COLUMN", default_value = "loss")]
     loss: String,
     /// Data file: LIBSVM text, or CSV with a header and --target [default: the embedded red-wine quality]
@@ -61,6 +65,32 @@ pub struct Find {
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    program: Program,
+}
+
+/// What only a program has.
+#[derive(Args)]
+#[command(next_help_heading = "Programs")]
+struct Program {
+    /// Finds the loss in lines of output: the group `value`, else the first group; a group `step` is the step
+    #[arg(long, value_name = "REGEX", requires = "command")]
+    metric_regex: Option<String>,
+    /// A log of the program that holds the loss
+    #[arg(long, value_name = "FILE:COLUMN", requires = "command")]
+    metric_file: Option<MetricFile>,
+    /// The program takes the schedule from LEHR_SCHEDULE_FILE: --reads schedule
+    #[arg(long, value_name = "WHAT", requires = "command", value_delimiter = ',')]
+    reads: Vec<Reads>,
+    /// Longest time that the program may take, in seconds
+    #[arg(long, value_name = "SECONDS", requires = "command")]
+    timeout: Option<f64>,
+    /// Folder of its schedule, its log and its checkpoints
+    #[arg(long, value_name = "DIR", default_value = "lehr-out/find")]
+    out: PathBuf,
+    /// The program, with placeholders: {schedule_file}, {schedule}, {steps}, {seed}, {lr} (the highest rate), …
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["log", "data", "target", "model", "optimizer", "batch"])]
+    command: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -75,12 +105,14 @@ pub fn run(args: &Find) -> Result<(), Failure> {
     if let Some(file) = &args.output {
         lehr_report::Picture::of(file).map_err(Failure::usage)?;
     }
+    let own = !args.program.command.is_empty();
     let readings = match &args.log {
         Some(file) => of_log(file, &args.rate, &args.loss)?,
+        None if own => of_command(args)?,
         None => of_model(args)?,
     };
     // Losses of minibatches are noisy; those on all rows are not.
-    let found = read(&readings, args.log.is_some()).map_err(Failure::failed)?;
+    let found = read(&readings, own || args.log.is_some()).map_err(Failure::failed)?;
     let figure = figure(&readings, &found);
     if let Some(file) = &args.output {
         lehr_report::save(&figure, file).map_err(Failure::failed)?;
@@ -120,11 +152,37 @@ fn of_model(args: &Find) -> Result<Readings, Failure> {
         batch: args.batch,
         ..TrainPlan::new(args.model.clone(), args.steps)
     };
-    let ramp = Ramp { low: args.lr.low(), high: args.lr.high(), steps: args.steps };
-    range_test(&task, &plan, &ramp, args.seed).map_err(|error| match error {
-        FindError::Readings(_) => Failure::failed(error),
+    range_test(&task, &plan, &ramp(args), args.seed).map_err(refused)
+}
+
+fn of_command(args: &Find) -> Result<Readings, Failure> {
+    let program = &args.program;
+    let regex = program.metric_regex.as_deref().map(Scrape::new).transpose().map_err(Failure::usage)?;
+    let timeout = match program.timeout.map(Duration::try_from_secs_f64) {
+        Some(Ok(time)) if !time.is_zero() => Some(time),
+        None => None,
+        Some(_) => return Err(Failure::usage("--timeout must be a number of seconds above 0")),
+    };
+    let command = Command {
+        template: Template::new(&program.command).map_err(Failure::usage)?,
+        metric: Metric { regex, ..Metric::new(&args.loss, true) },
+        metric_file: program.metric_file.clone(),
+        reads_schedule: program.reads.contains(&Reads::Schedule),
+        folder: program.out.clone(),
+        timeout,
+    };
+    of_program(&command, &ramp(args), args.seed).map_err(refused)
+}
+
+fn ramp(args: &Find) -> Ramp {
+    Ramp { low: args.lr.low(), high: args.lr.high(), steps: args.steps }
+}
+
+fn refused(error: FindError) -> Failure {
+    match error {
+        FindError::Readings(_) | FindError::Ended(_) => Failure::failed(error),
         _ => Failure::usage(error),
-    })
+    }
 }
 
 fn figure(readings: &Readings, found: &Found) -> Figure {

@@ -1,27 +1,24 @@
 //! Hundreds of searches on tabulated runs ([`Surface`]): what a change of the strategy does, in seconds.
 
 use std::path::Path;
-use std::time::Instant;
 
-use lehr::schedule::Horizon;
-use lehr::strategy::{Annealed, Goal, Next, Record, Strategy};
+use lehr::strategy::Annealed;
+use lehr_search::Params;
 
+use super::search::score;
 use super::surface::Surface;
-use super::task::{Bench, Truth};
+use super::task::{Bench, Result};
+use super::truth::Truth;
 
-type Result<T> = std::result::Result<T, String>;
-
-/// The schedule of all runs.
-const SCHEDULE: &str = "linear";
-/// Seeds of the truth and of the table.
-const SEEDS: (u64, usize) = (24, 32);
+/// Seeds of the table.
+const SEEDS: usize = 32;
 /// Octaves of the range that a search is given.
 const OCTAVES: f64 = 16.6;
 /// Full runs at which the regret is shown.
 const LOOKS: [f64; 7] = [0.1, 0.2, 0.4, 0.6, 1.0, 2.0, 4.0];
 
 /// What came of one search.
-struct Search {
+struct Lab {
     /// Full runs spent and regret, after every run.
     events: Vec<(f64, f64)>,
     /// Whether the interval of the best rate holds it, its width in octaves, and its interval score.
@@ -37,54 +34,44 @@ pub fn run(folder: &Path, arguments: &[String]) -> Result<()> {
     let (repeats, budget) = (number(0)? as u64, number(1)?);
     for name in &arguments[2..] {
         let bench = Bench::new(name)?;
-        let surface = Surface::cached(&bench, SCHEDULE, SEEDS.1, folder)?;
-        let truth = Truth::cached(&bench, SCHEDULE, SEEDS.0, folder)?;
-        let all: Vec<Search> =
+        let surface = Surface::cached(&bench, SEEDS, folder)?;
+        let truth = Truth::cached(&bench, folder)?;
+        if repeats == 0 {
+            println!("{name}: tables are there");
+            continue;
+        }
+        let all: Vec<Lab> =
             (0..repeats).map(|seed| search(&bench, &surface, &truth, seed, budget)).collect::<Result<_>>()?;
         report(&bench, &truth, &all);
     }
     Ok(())
 }
 
-fn search(bench: &Bench, surface: &Surface, truth: &Truth, seed: u64, budget: f64) -> Result<Search> {
+/// One search; its regrets, and what its intervals are worth.
+fn search(bench: &Bench, surface: &Surface, truth: &Truth, seed: u64, budget: f64) -> Result<Lab> {
     // The best rate lies anywhere in the middle half of the range.
     let place = 0.25 + 0.5 * (seed as f64 * 0.618_034).fract();
     let low = truth.best_rate * (-place * OCTAVES).exp2();
-    let space = format!("lr=log {low:e}..{:e}", low * OCTAVES.exp2()).parse().map_err(|e| format!("{e}"))?;
-    let goal = Goal { seed: 1000 * (seed + 1), ..Goal::new(space, Horizon::steps(bench.plan.steps)) };
-    let goal = goal.schedule(SCHEDULE).budget(budget);
-    let strategy = Annealed::default();
-    let mut record = Record::default();
-    let (mut events, mut slowest_ms) = (Vec::new(), 0.0f64);
-    loop {
-        let start = Instant::now();
-        let next = strategy.next(&goal, &record).map_err(|e| e.to_string())?;
-        slowest_ms = slowest_ms.max(1e3 * start.elapsed().as_secs_f64());
-        let Next::Run(plan) = next else { break };
-        let run = record.start(&plan);
-        let rate = record.params[record.runs[run].trial].float("lr").unwrap_or(f64::NAN);
-        let end = surface.run(rate, plan.horizon, plan.seed);
-        record.finish(run, end);
-        let found = strategy.result(&goal, &record).map_err(|e| e.to_string())?;
-        let regret = found.rate.map_or(f64::INFINITY, |rate| truth.regret(rate.value));
-        events.push((found.spent.full_runs, regret));
-    }
-    let found = strategy.result(&goal, &record).map_err(|e| e.to_string())?;
-    let (rate, loss) = (found.rate.ok_or("no rate")?, found.loss.and_then(|l| l.interval).ok_or("no loss")?);
-    let range = rate.interval.ok_or("no interval")?;
-    let (a, b, best) = (range.low.log2(), range.high.log2(), truth.best_rate.log2());
-    let score = (b - a) + 20.0 * ((a - best).max(0.0) + (best - b).max(0.0));
-    let real = truth.loss(rate.value);
-    Ok(Search {
+    let goal = bench.goal(1000 * (seed + 1), low, low * OCTAVES.exp2())?.budget(budget);
+    let found = super::search::search(&Annealed::default(), &goal, |params, plan| {
+        Ok(surface.run(params.float("lr").unwrap_or(f64::NAN), plan.horizon, plan.seed))
+    })?;
+    let regret = |params: &Option<Params>| {
+        params.as_ref().and_then(|p| p.float("lr")).map_or(f64::INFINITY, |rate| truth.regret(rate))
+    };
+    let (range, loss) = (found.rate.ok_or("no interval")?, found.loss.ok_or("no loss")?);
+    let events: Vec<(f64, f64)> = found.events.iter().map(|e| (e.0, regret(&e.1))).collect();
+    let real = truth.lowest() + events.last().map_or(f64::NAN, |e| e.1);
+    Ok(Lab {
         events,
-        rate: (a <= best && best <= b, b - a, score),
+        rate: score(range.low.log2(), range.high.log2(), truth.best_rate.log2()),
         loss: loss.low <= real && real <= loss.high,
-        slowest_ms,
+        slowest_ms: found.slowest_ms,
     })
 }
 
 /// When a search was good for the first time and stayed so.
-fn reached(search: &Search, limit: f64) -> f64 {
+fn reached(search: &Lab, limit: f64) -> f64 {
     let good = search.events.iter().rev().take_while(|event| event.1 <= limit);
     good.last().map_or(f64::INFINITY, |event| event.0)
 }
@@ -94,7 +81,7 @@ fn quartiles(mut of: Vec<f64>) -> [f64; 3] {
     [1, 2, 3].map(|k| of.get(k * of.len() / 4).copied().unwrap_or(f64::NAN))
 }
 
-fn report(bench: &Bench, truth: &Truth, all: &[Search]) {
+fn report(bench: &Bench, truth: &Truth, all: &[Lab]) {
     println!("{}: {} searches", bench.name, all.len());
     for (name, limit) in [("octave", truth.miss(1.0)), ("half", truth.miss(0.5))] {
         let [a, b, c] = quartiles(all.iter().map(|s| reached(s, limit)).collect());
@@ -102,11 +89,11 @@ fn report(bench: &Bench, truth: &Truth, all: &[Search]) {
         println!("  {name} ({limit:.1e}): {b:.2} [{a:.2}, {c:.2}], {} %", 100 * share / all.len());
     }
     let at =
-        |s: &Search, spent: f64| s.events.iter().rev().find(|e| e.0 <= spent).map_or(f64::INFINITY, |e| e.1);
+        |s: &Lab, spent: f64| s.events.iter().rev().find(|e| e.0 <= spent).map_or(f64::INFINITY, |e| e.1);
     let mean = |of: Vec<f64>| of.iter().sum::<f64>() / of.len() as f64;
     let looks = LOOKS.map(|x| format!("{x}: {:.1e}", quartiles(all.iter().map(|s| at(s, x)).collect())[1]));
     println!("  median regret at {}", looks.join(", "));
-    let last = |s: &Search| s.events.last().copied().unwrap_or((f64::NAN, f64::NAN));
+    let last = |s: &Lab| s.events.last().copied().unwrap_or((f64::NAN, f64::NAN));
     println!(
         "  stop {:.2}, regret {:.1e}; best rate {} of {} in its interval, width {:.2}, score {:.2}; loss {} of {}; slowest decision {:.0} ms, mean {:.0} ms",
         quartiles(all.iter().map(|s| last(s).0).collect())[1],

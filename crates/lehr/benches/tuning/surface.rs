@@ -6,9 +6,7 @@ use std::path::Path;
 
 use lehr::strategy::RunState;
 
-use super::task::Bench;
-
-type Result<T> = std::result::Result<T, String>;
+use super::task::{Bench, Result};
 
 /// Points per octave of rate; between them losses of one seed are interpolated.
 const PER_OCTAVE: f64 = 8.0;
@@ -27,7 +25,7 @@ pub struct Surface {
 
 impl Surface {
     /// The table of a task, trained where `folder` does not have it yet.
-    pub fn cached(bench: &Bench, spec: &str, seeds: usize, folder: &Path) -> Result<Self> {
+    pub fn cached(bench: &Bench, seeds: usize, folder: &Path) -> Result<Self> {
         let path = folder.join(format!("surface-{}.txt", bench.name));
         let mut known = std::collections::HashMap::new();
         for line in std::fs::read_to_string(&path).unwrap_or_default().lines() {
@@ -43,14 +41,14 @@ impl Surface {
         let mut file = file.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
         let mut rungs = Vec::new();
         for halvings in (0..=HALVINGS).rev() {
-            let steps = (bench.plan.steps as f64 / f64::from(1u32 << halvings)).round() as u64;
+            let steps = (bench.target as f64 / f64::from(1u32 << halvings)).round() as u64;
             let mut all = Vec::new();
             for seed in 0..seeds as u64 {
                 if let Some(ends) = known.remove(&(steps, seed)).filter(|ends| ends.len() == rates.len()) {
                     all.push(ends);
                     continue;
                 }
-                let curves = bench.train(spec, &rates, steps, FIRST_SEED + seed, None)?;
+                let curves = bench.train_rates(&rates, steps, FIRST_SEED + seed)?;
                 let ends: Vec<f64> = curves
                     .iter()
                     .map(|c| c.diverged.map_or_else(|| c.end(), |at| -1.0 - at as f64))

@@ -1,34 +1,107 @@
-//! The live tasks: what is trained, and the truth about them.
+//! The live tasks: what is trained, and what is searched.
 
-use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
 
 use lehr::lab::data::read_libsvm;
-use lehr::lab::{Control, Lane, Model, Outcome, Task, TrainPlan, train_lanes};
+use lehr::lab::{Control, Lane, Model, Optimizer, Outcome, Task, TrainPlan, train_lanes};
 use lehr::schedule::{Horizon, Schedule};
+use lehr::strategy::Goal;
+use lehr_search::space::Domain;
+use lehr_search::{Params, Space, Stream};
+use serde_json::{Value, json};
 
-type Result<T> = std::result::Result<T, String>;
+use super::program::Program;
 
-/// A training problem.
-pub struct Bench {
-    pub name: String,
-    pub task: Task,
-    pub plan: TrainPlan,
-    /// The rates on which the truth is known.
-    pub range: (f64, f64),
+pub type Result<T> = std::result::Result<T, String>;
+
+pub fn message(error: impl ToString) -> String {
+    error.to_string()
 }
 
-type Row = (&'static str, &'static str, &'static str, &'static str, usize, u64, (f64, f64));
+/// A training problem and a question about it.
+pub struct Bench {
+    pub name: String,
+    pub target: u64,
+    /// The rates on which the truth is known, or that are searched where other parameters are searched, too.
+    pub range: (f64, f64),
+    /// The other parameters, as text; nothing for the rate alone.
+    others: &'static str,
+    /// The schedule of all runs; may hold parameters.
+    schedule: &'static str,
+    trained: Trained,
+}
 
-/// Names of the tasks, their data, models, optimisers, batches, horizons, ranges of rates.
-const TASKS: [Row; 4] = [
-    ("a9a-sgd", "a9a", "logistic", "sgd", 16, 2000, (0.001, 100.0)),
-    ("a9a-momentum", "a9a", "mlp:16", "momentum", 16, 1600, (0.0001, 10.0)),
-    ("a9a-adamw", "a9a", "mlp:16", "adamw", 16, 1600, (1e-05, 1.0)),
-    ("wine-softmax", "wine", "softmax", "momentum", 8, 2000, (0.0001, 10.0)),
+/// Who trains.
+enum Trained {
+    Lab { task: Task, plan: TrainPlan },
+    Program(Program),
+}
+
+struct Row {
+    name: &'static str,
+    data: &'static str,
+    model: &'static str,
+    optimizer: &'static str,
+    batch: usize,
+    steps: u64,
+    range: (f64, f64),
+    schedule: &'static str,
+    others: &'static str,
+}
+
+const fn rate_alone(
+    name: &'static str,
+    [data, model, optimizer]: [&'static str; 3],
+    batch: usize,
+    steps: u64,
+    range: (f64, f64),
+) -> Row {
+    Row { name, data, model, optimizer, batch, steps, range, schedule: "linear", others: "" }
+}
+
+/// Data, models, optimisers, batches, horizons, ranges of rates, schedules, other parameters.
+const TASKS: [Row; 11] = [
+    rate_alone("a9a-sgd", ["a9a", "logistic", "sgd"], 16, 2000, (0.001, 100.0)),
+    rate_alone("a9a-momentum", ["a9a", "mlp:16", "momentum"], 16, 1600, (1e-4, 10.0)),
+    rate_alone("a9a-adamw", ["a9a", "mlp:16", "adamw"], 16, 1600, (1e-5, 1.0)),
+    rate_alone("wine-softmax", ["wine", "softmax", "momentum"], 8, 2000, (1e-4, 10.0)),
+    rate_alone("wine-softmax-adamw", ["wine", "softmax", "adamw"], 8, 2000, (1e-5, 10.0)),
+    rate_alone("wine-mlp-momentum", ["wine", "mlp:16", "momentum"], 8, 2000, (1e-4, 10.0)),
+    rate_alone("wine-mlp-adamw", ["wine", "mlp:16", "adamw"], 8, 2000, (1e-5, 10.0)),
+    Row {
+        name: "a9a-schedules",
+        data: "a9a",
+        model: "logistic",
+        optimizer: "sgd",
+        batch: 16,
+        steps: 2000,
+        range: (0.001, 100.0),
+        schedule: "{schedule}",
+        others: "schedule=constant|linear|cosine|'constant, linear 20%'|'warmup 5%, cosine to 0.1'|'step at 50% 75% by 0.1'",
+    },
+    Row {
+        name: "a9a-restarts",
+        data: "a9a",
+        model: "logistic",
+        optimizer: "sgd",
+        batch: 16,
+        steps: 2000,
+        range: (0.001, 100.0),
+        schedule: "restarts every {period} grow {grow} to {floor}",
+        others: "period=10%..100%, grow=1.0..3.0, floor=0.0..0.5",
+    },
+    Row {
+        name: "wine-five",
+        data: "wine",
+        model: "mlp:16",
+        optimizer: "momentum",
+        batch: 8,
+        steps: 2000,
+        range: (1e-4, 10.0),
+        schedule: "{schedule}",
+        others: "schedule=linear|cosine|'warmup 10%, linear', momentum=0.0..0.98, wd=log 1e-6..0.1, batch=log 2..32",
+    },
+    rate_alone("characters", ["text", "", "adamw"], 32, 800, (1e-4, 1.0)),
 ];
 
 /// What was trained: the end of a run, and what it was on the way.
@@ -51,197 +124,180 @@ impl Curve {
 
 impl Bench {
     pub fn new(name: &str) -> Result<Self> {
-        let &(name, data, model, optimizer, batch, steps, range) =
-            TASKS.iter().find(|t| t.0 == name).ok_or(format!("no task '{name}'"))?;
-        let task = match data {
-            "wine" => Task::wine().map_err(|e| e.to_string())?,
-            _ => {
-                let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/a9a");
-                let train = read_libsvm(folder.join("a9a"), None).map_err(|e| e.to_string())?;
-                let test = read_libsvm(folder.join("a9a.t"), Some(&train)).map_err(|e| e.to_string())?;
-                Task::new(train, test).map_err(|e| e.to_string())?
-            }
-        };
-        let model: Model = model.parse().map_err(|e| format!("{e}"))?;
-        let optimizer = optimizer.parse().map_err(|e| format!("{e}"))?;
-        let weight_decay = if name.ends_with("adamw") { 0.01 } else { 0.0 };
-        let plan = TrainPlan { optimizer, batch, weight_decay, ..TrainPlan::new(model, steps) };
-        Ok(Self { name: name.to_owned(), task, plan, range })
-    }
-
-    /// Trains lanes of one seed to a horizon.
-    pub fn train(
-        &self,
-        spec: &str,
-        rates: &[f64],
-        steps: u64,
-        seed: u64,
-        every: Option<u64>,
-    ) -> Result<Vec<Curve>> {
-        let plan = TrainPlan { steps, evaluate_every: every, ..self.plan.clone() };
-        let horizon = Horizon::steps(steps).with_steps_per_epoch(plan.steps_per_epoch(&self.task) as f64);
-        let schedule: Schedule = spec.parse().map_err(|e| format!("{e}"))?;
-        let curve = schedule.resolve(&horizon).map_err(|e| format!("{e}"))?;
-        let lanes: Vec<Lane> = rates.iter().map(|&peak| Lane { peak, curve: curve.clone() }).collect();
-        let control = Control { threads: Some(1), ..Control::default() };
-        let runs = train_lanes(&self.task, &plan, &lanes, seed, &control).map_err(|e| e.to_string())?;
-        Ok(runs
-            .into_iter()
-            .map(|run| Curve {
-                points: run.history.iter().skip(1).map(|e| (e.step, e.validation_loss)).collect(),
-                diverged: match run.outcome {
-                    Outcome::Diverged { step, .. } => Some(step),
-                    _ => None,
-                },
-            })
-            .collect())
-    }
-}
-
-/// Single runs, kept in a file, so that an interrupted benchmark goes on and methods share what they have in common.
-pub struct Cache {
-    known: Mutex<HashMap<String, Curve>>,
-    file: Mutex<File>,
-}
-
-impl Cache {
-    pub fn open(path: &Path) -> Result<Self> {
-        let mut known = HashMap::new();
-        if let Ok(file) = File::open(path) {
-            for line in BufReader::new(file).lines().map_while(std::result::Result::ok) {
-                // A line that a crash has torn is trained again.
-                let Some((key, curve)) = line.split_once('\t').and_then(|(k, c)| Some((k, read(c)?))) else {
-                    continue;
+        let row = TASKS.iter().find(|t| t.name == name).ok_or(format!("no task '{name}'"))?;
+        let trained = match row.data {
+            "text" => Trained::Program(Program::new()?),
+            data => {
+                let model: Model = row.model.parse().map_err(message)?;
+                let optimizer: Optimizer = row.optimizer.parse().map_err(message)?;
+                let weight_decay = if row.optimizer == "adamw" { 0.01 } else { 0.0 };
+                let plan = TrainPlan {
+                    optimizer,
+                    batch: row.batch,
+                    weight_decay,
+                    ..TrainPlan::new(model, row.steps)
                 };
-                known.insert(key.to_owned(), curve);
+                Trained::Lab { task: read_data(data)?, plan }
             }
-        }
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-        Ok(Self { known: Mutex::new(known), file: Mutex::new(file) })
+        };
+        Ok(Self {
+            name: row.name.to_owned(),
+            target: row.steps,
+            range: row.range,
+            others: row.others,
+            schedule: row.schedule,
+            trained,
+        })
     }
 
-    /// One run, from the cache or trained now.
-    pub fn run(
+    /// Whether the rate is all that is searched.
+    pub fn rate_alone(&self) -> bool {
+        self.others.is_empty()
+    }
+
+    /// Seeds of the truth on a fine grid of rates.
+    pub fn truth_seeds(&self) -> u64 {
+        match self.trained {
+            Trained::Lab { .. } => 24,
+            Trained::Program(_) => 12,
+        }
+    }
+
+    /// What is searched, with rates of this range.
+    pub fn space(&self, low: f64, high: f64) -> Result<Space> {
+        let comma = if self.rate_alone() { "" } else { ", " };
+        format!("lr=log {low:e}..{high:e}{comma}{}", self.others).parse().map_err(message)
+    }
+
+    /// The question to our strategies.
+    pub fn goal(&self, seed: u64, low: f64, high: f64) -> Result<Goal> {
+        let target = match &self.trained {
+            Trained::Lab { task, plan } => {
+                Horizon::steps(self.target).with_steps_per_epoch(plan.steps_per_epoch(task) as f64)
+            }
+            Trained::Program(_) => Horizon::steps(self.target),
+        };
+        Ok(Goal { seed, ..Goal::new(self.space(low, high)?, target) }.schedule(self.schedule))
+    }
+
+    /// The space as the peers' driver reads it.
+    pub fn describe(&self) -> Result<Value> {
+        let (low, high) = self.range;
+        let parameters: Vec<Value> = self
+            .space(low, high)?
+            .parameters()
+            .iter()
+            .map(|p| match &p.domain {
+                Domain::Float { low, high, scale, .. } => {
+                    json!({"name": &*p.name, "low": low, "high": high, "log": *scale == lehr_search::space::Scale::Log})
+                }
+                Domain::Int { low, high, scale, .. } => {
+                    json!({"name": &*p.name, "low": low, "high": high, "log": *scale == lehr_search::space::Scale::Log, "whole": true})
+                }
+                Domain::Categorical { choices } | Domain::Ordinal { choices } => {
+                    json!({"name": &*p.name, "choices": choices})
+                }
+            })
+            .collect();
+        // Starting a program costs more than training it: it is run once and not in growing pieces.
+        let pieces = matches!(self.trained, Trained::Lab { .. });
+        Ok(
+            json!({ "steps": self.target, "low": low, "high": high, "parameters": parameters, "pieces": pieces }),
+        )
+    }
+
+    /// A configuration out of the whole space.
+    pub fn random(&self, number: u64) -> Result<Params> {
+        let space = self.space(self.range.0, self.range.1)?;
+        let mut stream = Stream::for_trial(500, number);
+        let unit: Vec<f64> = (0..space.len()).map(|_| stream.uniform()).collect();
+        Ok(space.params(&space.from_unit(&unit)))
+    }
+
+    /// Trains one configuration to a horizon.
+    pub fn train(&self, params: &Params, steps: u64, seed: u64) -> Result<Curve> {
+        self.course(params, steps, seed, None, steps)
+    }
+
+    /// The first updates of a run, up to `until`, with a look every so many of them. The rates are those of the whole run.
+    pub fn course(
         &self,
-        bench: &Bench,
-        spec: &str,
-        rate: f64,
+        params: &Params,
         steps: u64,
         seed: u64,
         every: Option<u64>,
+        until: u64,
     ) -> Result<Curve> {
-        let key = format!("{} {spec} {rate:?} {steps} {seed} {every:?}", bench.name);
-        if let Some(curve) = self.known.lock().map_err(|e| e.to_string())?.get(&key) {
-            return Ok(curve.clone());
-        }
-        let curve = bench.train(spec, &[rate], steps, seed, every)?.remove(0);
-        let line = format!("{key}\t{}\n", write(&curve));
-        self.file.lock().map_err(|e| e.to_string())?.write_all(line.as_bytes()).map_err(|e| e.to_string())?;
-        self.known.lock().map_err(|e| e.to_string())?.insert(key, curve.clone());
-        Ok(curve)
-    }
-}
-
-fn write(curve: &Curve) -> String {
-    let points: Vec<String> = curve.points.iter().map(|(s, v)| format!("{s}:{v:?}")).collect();
-    format!("{} {}", curve.diverged.map_or(-1, |s| s as i64), points.join(" "))
-}
-
-fn read(text: &str) -> Option<Curve> {
-    let mut words = text.split_whitespace();
-    let diverged: i64 = words.next()?.parse().ok()?;
-    let point = |w: &str| w.split_once(':').and_then(|(s, v)| Some((s.parse().ok()?, v.parse().ok()?)));
-    Some(Curve { points: words.map(point).collect::<Option<_>>()?, diverged: u64::try_from(diverged).ok() })
-}
-
-/// The mean loss at the target on a fine grid of rates, over fresh seeds.
-pub struct Truth {
-    pub rates: Vec<f64>,
-    /// Mean over seeds; infinite where a seed diverged.
-    pub losses: Vec<f64>,
-    /// Index of the best rate, from a parabola through the neighbours.
-    pub best: usize,
-    pub best_rate: f64,
-    /// Standard deviation between seeds at the best rate.
-    pub noise: f64,
-}
-
-/// Points per octave of the fine grid.
-pub const PER_OCTAVE: usize = 8;
-/// Seeds of the truth; those of the searches are far from them.
-const TRUTH_SEEDS: u64 = 1_000_000;
-
-impl Truth {
-    /// The truth, from `folder` if it has been there before.
-    pub fn cached(bench: &Bench, spec: &str, seeds: u64, folder: &Path) -> Result<Self> {
-        let (steps, (low, high)) = (bench.plan.steps, bench.range);
-        let path =
-            folder.join(format!("truth-{}-{}-{seeds}.txt", bench.name, spec.replace([' ', ',', '%'], "")));
-        let numbers = |line: Option<&str>| -> Option<Vec<f64>> {
-            line?.split(' ').map(|word| word.parse().ok()).collect()
-        };
-        if let Ok(text) = std::fs::read_to_string(&path) {
-            let mut lines = text.lines();
-            let read = (numbers(lines.next()), numbers(lines.next()), numbers(lines.next()));
-            if let (Some(rates), Some(losses), Some(rest)) = read
-                && let [best, noise] = rest[..]
-            {
-                let best = best as usize;
-                return Ok(Self { best_rate: rates[best], rates, losses, best, noise });
+        let goal = self.goal(0, self.range.0, self.range.1)?;
+        // The curve's rates are absolute.
+        let curve = goal.curve(params, steps).map_err(message)?.ok_or("no schedule")?;
+        match &self.trained {
+            Trained::Program(program) => program.run(&curve, seed, every, until),
+            Trained::Lab { task, plan } => {
+                let momentum = params.float("momentum").map(|momentum| Optimizer::Momentum { momentum });
+                let plan = TrainPlan {
+                    steps: until.min(steps),
+                    evaluate_every: every,
+                    optimizer: momentum.unwrap_or(plan.optimizer),
+                    weight_decay: params.float("wd").unwrap_or(plan.weight_decay),
+                    batch: params.int("batch").map_or(plan.batch, |batch| batch as usize),
+                    ..plan.clone()
+                };
+                let curve = if until < steps { beginning(&curve, until)? } else { curve };
+                let mut curves = lanes(task, &plan, &[Lane { peak: 1.0, curve }], seed)?;
+                curves.pop().ok_or_else(|| "no run came back".into())
             }
         }
-        let truth = Self::of(bench, spec, low, high, seeds, steps)?;
-        let line = |of: &[f64]| of.iter().map(|x| format!("{x:?}")).collect::<Vec<_>>().join(" ");
-        let rest = [truth.best as f64, truth.noise];
-        let text = format!("{}\n{}\n{}\n", line(&truth.rates), line(&truth.losses), line(&rest));
-        std::fs::write(&path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-        Ok(truth)
     }
 
-    fn of(bench: &Bench, spec: &str, low: f64, high: f64, seeds: u64, steps: u64) -> Result<Self> {
-        let count = ((high / low).log2() * PER_OCTAVE as f64).ceil() as usize;
-        let rates: Vec<f64> = (0..=count).map(|i| low * 2f64.powf(i as f64 / PER_OCTAVE as f64)).collect();
-        let mut all = vec![Vec::new(); rates.len()];
-        for seed in 0..seeds {
-            let curves = bench.train(spec, &rates, steps, TRUTH_SEEDS + seed, None)?;
-            curves.iter().zip(&mut all).for_each(|(curve, of)| of.push(curve.end()));
+    /// Trains many rates of one seed to a horizon; only the ends are looked at.
+    pub fn train_rates(&self, rates: &[f64], steps: u64, seed: u64) -> Result<Vec<Curve>> {
+        let schedule: Schedule = self.schedule.parse().map_err(message)?;
+        match &self.trained {
+            Trained::Program(program) => {
+                program.rates(&schedule.resolve(&Horizon::steps(steps)).map_err(message)?, rates, seed)
+            }
+            Trained::Lab { task, plan } => {
+                let horizon = Horizon::steps(steps).with_steps_per_epoch(plan.steps_per_epoch(task) as f64);
+                let curve = schedule.resolve(&horizon).map_err(message)?;
+                let all: Vec<Lane> = rates.iter().map(|&peak| Lane { peak, curve: curve.clone() }).collect();
+                lanes(task, &TrainPlan { steps, ..plan.clone() }, &all, seed)
+            }
         }
-        let mean = |of: &Vec<f64>| of.iter().sum::<f64>() / of.len() as f64;
-        let losses: Vec<f64> =
-            all.iter().map(mean).map(|l| if l.is_nan() { f64::INFINITY } else { l }).collect();
-        // A running mean over half an octave: the minimum of noisy neighbours is biased.
-        let smooth = |i: usize| {
-            let near = i.saturating_sub(2)..(i + 3).min(losses.len());
-            losses[near.clone()].iter().sum::<f64>() / near.len() as f64
-        };
-        let best = (0..losses.len()).min_by(|&a, &b| smooth(a).total_cmp(&smooth(b))).unwrap_or(0);
-        let center = mean(&all[best]);
-        let squares: f64 = all[best].iter().map(|l| (l - center).powi(2)).sum();
-        let noise = (squares / (seeds as f64 - 1.0).max(1.0)).sqrt();
-        let smoothed = (0..losses.len()).map(smooth).collect::<Vec<_>>();
-        Ok(Self { best_rate: rates[best], rates, losses: smoothed, best, noise })
     }
+}
 
-    /// The loss at a rate, between those of the grid on a line.
-    pub fn loss(&self, rate: f64) -> f64 {
-        let at =
-            ((rate / self.rates[0]).log2() * PER_OCTAVE as f64).clamp(0.0, (self.rates.len() - 1) as f64);
-        let (i, j) = (at.floor() as usize, at.ceil() as usize);
-        self.losses[i] + if i == j { 0.0 } else { (at - at.floor()) * (self.losses[j] - self.losses[i]) }
-    }
+/// The first rates of a curve, as a curve of its own.
+fn beginning(curve: &lehr::schedule::Curve, steps: u64) -> Result<lehr::schedule::Curve> {
+    let rates: Vec<String> = (0..steps).map(|t| format!("{:e}", curve.at(t))).collect();
+    let table: Schedule = format!("table levels {}", rates.join(" ")).parse().map_err(message)?;
+    table.resolve(&Horizon::steps(steps)).map_err(message)
+}
 
-    /// By how much the loss at a rate is above the lowest one.
-    pub fn regret(&self, rate: f64) -> f64 {
-        self.loss(rate) - self.losses.iter().copied().fold(f64::INFINITY, f64::min)
+fn read_data(data: &str) -> Result<Task> {
+    if data == "wine" {
+        return Task::wine().map_err(message);
     }
+    let folder = shared("a9a");
+    let train = read_libsvm(folder.join("a9a"), None).map_err(message)?;
+    let test = read_libsvm(folder.join("a9a.t"), Some(&train)).map_err(message)?;
+    Task::new(train, test).map_err(message)
+}
 
-    /// The regret of a miss by so many octaves, on the side where it costs less.
-    pub fn miss(&self, octaves: f64) -> f64 {
-        let by = (octaves * PER_OCTAVE as f64) as usize;
-        let low = self.best.checked_sub(by).map(|i| self.losses[i]);
-        let high = self.losses.get(self.best + by).copied();
-        let side = low.into_iter().chain(high).fold(f64::INFINITY, f64::min);
-        (side - self.losses[self.best]).max(0.0)
-    }
+/// A folder of the real data beside the repository.
+pub fn shared(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(folder)
+}
+
+fn lanes(task: &Task, plan: &TrainPlan, lanes: &[Lane], seed: u64) -> Result<Vec<Curve>> {
+    let control = Control { threads: Some(1), ..Control::default() };
+    let runs = train_lanes(task, plan, lanes, seed, &control).map_err(message)?;
+    let curves = runs.into_iter().map(|run| Curve {
+        points: run.history.iter().skip(1).map(|e| (e.step, e.validation_loss)).collect(),
+        diverged: match run.outcome {
+            Outcome::Diverged { step, .. } => Some(step),
+            _ => None,
+        },
+    });
+    Ok(curves.collect())
 }

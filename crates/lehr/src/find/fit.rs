@@ -30,7 +30,9 @@ const BLOCK: usize = 6;
 pub(super) fn fit(readings: &Readings, diverged: Option<f64>) -> (Option<Fit>, Vec<String>) {
     let x: Vec<f64> = readings.rates.iter().map(|rate| rate.log2()).collect();
     let line = smooth(&x, &readings.losses);
-    let Some((steepest, lowest)) = marks(&line) else {
+    // At the ends the line leans on one side only: its slope there is mostly noise.
+    let inner = x.iter().position(|at| at - x[0] >= width(&x) / 2.0).unwrap_or(0);
+    let Some((steepest, lowest)) = marks(&line, inner) else {
         return (
             None,
             vec!["the loss never falls: start at a lower rate, or look whether the program trains".into()],
@@ -53,7 +55,7 @@ pub(super) fn fit(readings: &Readings, diverged: Option<f64>) -> (Option<Fit>, V
                 }
                 i += BLOCK;
             }
-            marks(&smooth(&x, &y)).map(|(steepest, _)| x[steepest])
+            marks(&smooth(&x, &y), inner).map(|(steepest, _)| x[steepest])
         })
         .collect();
     places.sort_by(f64::total_cmp);
@@ -71,7 +73,7 @@ pub(super) fn fit(readings: &Readings, diverged: Option<f64>) -> (Option<Fit>, V
     if lowest + 3 >= x.len() && diverged.is_none() {
         warnings.push("the loss still falls at the highest rate: test higher ones".into());
     }
-    if steepest < x.len() / 20 {
+    if steepest < (x.len() / 20).max(inner + 2) {
         warnings.push("the loss falls fastest at the lowest rates: test lower ones".into());
     }
     if (interval.1 / interval.0).log2() > 4.0 {
@@ -83,9 +85,7 @@ pub(super) fn fit(readings: &Readings, diverged: Option<f64>) -> (Option<Fit>, V
 
 /// Value and slope of a local line (tricube weights) at each reading.
 fn smooth(x: &[f64], y: &[f64]) -> Vec<(f64, f64)> {
-    let span = x[x.len() - 1] - x[0];
-    // At least about nine readings are under the kernel.
-    let width = WIDTH.max(4.5 * span / x.len() as f64);
+    let width = width(x);
     x.iter()
         .map(|&at| {
             let (mut s0, mut s1, mut s2, mut t0, mut t1) = (0.0, 0.0, 0.0, 0.0, 0.0);
@@ -104,9 +104,14 @@ fn smooth(x: &[f64], y: &[f64]) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Places of the steepest fall before the lowest point, and of the lowest point; `None` where nothing falls.
-fn marks(line: &[(f64, f64)]) -> Option<(usize, usize)> {
-    let lowest = (0..line.len()).min_by(|&a, &b| line[a].0.total_cmp(&line[b].0))?;
-    let steepest = (0..=lowest).min_by(|&a, &b| line[a].1.total_cmp(&line[b].1))?;
+/// Half the width of the kernel, in octaves: at least about nine readings are under it.
+fn width(x: &[f64]) -> f64 {
+    WIDTH.max(4.5 * (x[x.len() - 1] - x[0]) / x.len() as f64)
+}
+
+/// Places of the steepest fall from `inner` to the lowest point, and of the lowest point; `None` where nothing falls.
+fn marks(line: &[(f64, f64)], inner: usize) -> Option<(usize, usize)> {
+    let lowest = (inner..line.len()).min_by(|&a, &b| line[a].0.total_cmp(&line[b].0))?;
+    let steepest = (inner..=lowest).min_by(|&a, &b| line[a].1.total_cmp(&line[b].1))?;
     (line[steepest].1 < 0.0).then_some((steepest, lowest))
 }

@@ -1,18 +1,24 @@
 //! The range test: one short run with a rising rate, and what its losses say of where sane rates are.
 //!
-//! [`range_test`] trains a built-in model along an exponential ramp; [`read`] draws the conclusions from any curve of
+//! [`range_test`] trains a built-in model along an exponential ramp, [`of_program`] any program; [`read`] draws the conclusions from any curve of
 //! rates and losses, with fastai's suggestions and one of our own. A range test never sees an annealed loss: it shows where
 //! rates begin to act and where they break, not which one is best.
 
 mod fit;
+#[cfg(unix)]
+mod program;
 mod ramp;
+mod smooth;
 mod suggest;
 
 pub use fit::Fit;
+#[cfg(unix)]
+pub use program::{Command, of_program};
 pub use ramp::{Ramp, range_test};
 pub use suggest::{Suggestions, minimum, slide, steep, valley};
 
 use serde::Serialize;
+use smooth::Smoother;
 
 /// The losses of a run with a rising rate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -32,6 +38,12 @@ pub enum FindError {
     /// The ramp makes no sense.
     #[error("{0}")]
     Ramp(String),
+    /// The program cannot be run as it was described.
+    #[error(transparent)]
+    Program(#[from] crate::program::ProgramError),
+    /// The program ran, and told nothing.
+    #[error("{0}")]
+    Ended(String),
     /// The lab refuses the training.
     #[error(transparent)]
     Training(#[from] lehr_lab::Error),
@@ -52,10 +64,6 @@ pub struct Found {
     pub warnings: Vec<String>,
 }
 
-/// Weight of the past in fastai's running mean of the losses.
-const MEMORY: f64 = 0.98;
-/// A smoothed loss beyond this multiple of the lowest one is lost.
-const LOST: f64 = 4.0;
 /// Readings that can be looked at; fastai leaves out the first tenth and the last five.
 const FEWEST: usize = 24;
 
@@ -77,19 +85,14 @@ pub fn read(readings: &Readings, smooth: bool) -> Result<Found, FindError> {
         return wrong("the rates of a range test must rise from reading to reading, from above 0".into());
     }
     let mut smoothed = Readings::default();
-    let (mut mean, mut lowest, mut diverged) = (0.0, f64::INFINITY, None);
-    for (i, (&rate, &loss)) in rates.iter().zip(losses).enumerate() {
-        mean = MEMORY * mean + (1.0 - MEMORY) * loss;
-        let now = if smooth { mean / (1.0 - MEMORY.powi(i as i32 + 1)) } else { loss };
-        if !now.is_finite() {
-            diverged = Some(rate);
-            break;
+    let (mut smoother, mut diverged) = (Smoother::new(smooth), None);
+    for (&rate, &loss) in rates.iter().zip(losses) {
+        let now = smoother.push(loss);
+        if now.is_finite() {
+            smoothed.rates.push(rate);
+            smoothed.losses.push(now);
         }
-        smoothed.rates.push(rate);
-        smoothed.losses.push(now);
-        lowest = now.min(lowest);
-        // Four times a loss below zero is lower still.
-        if now > LOST * lowest.max(0.0) && lowest > 0.0 {
+        if smoother.is_lost() {
             diverged = Some(rate);
             break;
         }
@@ -106,8 +109,34 @@ pub fn read(readings: &Readings, smooth: bool) -> Result<Found, FindError> {
         return wrong("the loss was lost too early to say anything: start at a lower rate".into());
     }
     let suggestions = Suggestions::of(&smoothed.rates[from..to], &smoothed.losses[from..to]);
-    let (fit, warnings) = fit::fit(&smoothed, diverged);
+    // Our line smooths by itself, and can tell the noise of the losses only where it is still in them.
+    let made = smoothed.rates.len();
+    let raw = Readings { rates: rates[..made].to_vec(), losses: losses[..made].to_vec() };
+    let (fit, mut warnings) = fit::fit(&raw, diverged);
+    warnings.extend(unmoved(&smoothed, diverged));
     Ok(Found { smoothed, diverged, suggestions, fit, warnings })
+}
+
+/// The share of the readings in which a program that does not see the ramp has had most of its fall.
+const EARLY: f64 = 0.25;
+
+/// A loss that falls at once, under the lowest rates, and is not hurt by the highest ones does not depend on the rate.
+fn unmoved(smoothed: &Readings, diverged: Option<f64>) -> Option<String> {
+    let losses = &smoothed.losses;
+    let (first, last) = (*losses.first()?, *losses.last()?);
+    let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let early = losses[(EARLY * (losses.len() - 1) as f64) as usize];
+    let fall = first - lowest;
+    let flat = fall <= 1e-3 * first.abs();
+    let unhurt = diverged.is_none() && last - lowest <= 0.1 * fall.max(1e-3 * first.abs());
+    let range = smoothed.rates.last()? / smoothed.rates.first()?;
+    (unhurt && range > 1e3 && (flat || first - early > 0.5 * fall)).then(|| {
+        format!(
+            "the loss does not answer to the rate: it {} and {:.0e} times that rate does not hurt it; does the program follow the rates that it is handed?",
+            if flat { "stays where it is at the lowest one," } else { "falls at once at the lowest one," },
+            range
+        )
+    })
 }
 
 #[cfg(test)]
