@@ -256,8 +256,10 @@ def tune(
     """
     if jobs < 1:
         raise _core.LehrError(f"jobs must be at least 1, not {jobs}")
-    if settings.get("trials") is None and settings.get("budget") is None and settings.get("strategy") != "annealed":
-        settings["trials"] = None if settings.get("strategy") is None and _core.Tuner.default == "annealed" else 30
+    if settings.get("trials") is None and settings.get("budget") is None:
+        usual = (space, _steps(steps), settings.get("any_horizon", True), settings.get("pruner"))
+        if (settings.get("strategy") or _core.Tuner.usual(*usual)) != "annealed":
+            settings["trials"] = 30
     progress = (sys.stderr.isatty() or "ipykernel" in sys.modules) if progress is None else progress
     tell = (lambda line: print(line, file=sys.stderr, flush=True)) if progress else (lambda line: None)
     tuner = Tuner(space, steps, **settings)

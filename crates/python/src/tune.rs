@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lehr::schedule::Horizon;
 use lehr::search::{Direction, Params, Space};
-use lehr::strategy::{Abilities, Goal, NAMES, Strategy, by_name, pruner_by_name};
+use lehr::strategy::{Abilities, Goal, Strategy, by_name, pruner_by_name, usual};
 use lehr::study::{After, Attempt, RunEnd, RunOutcome, Study, TrialState, Waiting, open_shared};
 use lehr::worker::{Asked, Place, Question, Spec, WorkerError, close, record};
 use pyo3::prelude::*;
@@ -43,8 +43,8 @@ struct Open {
 }
 
 /// The strategy of a search that names none.
-fn default_strategy() -> &'static str {
-    if NAMES.contains(&"annealed") { "annealed" } else { "auto" }
+fn default_strategy(goal: &Goal, pruner: Option<&str>) -> &'static str {
+    if pruner.is_some_and(|name| name != "none") { "auto" } else { usual(goal) }
 }
 
 /// The question of a study as `lehr` reads it; what a study of a program says of its command stays.
@@ -84,10 +84,11 @@ fn spec(
 #[pymethods]
 impl PyTuner {
     /// The strategy of a search that names none.
-    #[classattr]
-    #[pyo3(name = "default")]
-    fn default_name() -> &'static str {
-        default_strategy()
+    #[staticmethod]
+    fn usual(space: &str, steps: u64, any_horizon: bool, pruner: Option<&str>) -> PyResult<&'static str> {
+        let mut goal = Goal::new(space.parse().map_err(error::lehr)?, Horizon::steps(steps));
+        goal.abilities.any_horizon = any_horizon;
+        Ok(default_strategy(&goal, pruner))
     }
 
     #[new]
@@ -128,7 +129,7 @@ impl PyTuner {
         goal.baseline = baseline.map(serde_json::from_str::<Params>).transpose().map_err(error::lehr)?;
         goal.abilities = Abilities { any_horizon, any_schedule: goal.schedule.is_some(), resume: false };
         goal.comparable_reports = comparable;
-        let name = strategy.unwrap_or(default_strategy());
+        let name = strategy.unwrap_or_else(|| default_strategy(&goal, pruner));
         let judge = pruner.map(|name| pruner_by_name(name, steps)).transpose().map_err(error::lehr)?;
         let strategy = by_name(name, judge.flatten()).map_err(error::lehr)?;
         let worker = format!("{host}-{}", std::process::id());

@@ -27,15 +27,15 @@ pub struct Tune {
     #[arg(long, value_name = "NAME")]
     pub sampler: Option<String>,
     /// Search run by run: annealed (complete short runs, a model of rate and horizon), auto, gp, tpe, cmaes, random, sobol
-    /// or grid [default for programs: auto]; on built-in models --points and --seeds do not count then, and nothing is
+    /// or grid [default for programs: annealed where it fits, else auto]; on built-in models --points and --seeds do not count then, and nothing is
     /// kept in a folder
     #[arg(long, value_name = "NAME", conflicts_with = "sampler")]
     pub strategy: Option<String>,
     /// With --strategy or a program: full runs that may be spent
     #[arg(long, value_name = "RUNS", allow_hyphen_values = true)]
     pub budget: Option<f64>,
-    /// With --strategy or a program: regret at the end of a full run that is good enough [default: half the noise of one
-    /// run]
+    /// With --strategy or a program: regret at the end of a full run that is good enough [default: a quarter of the noise
+    /// of one run, or what a third of an octave costs]
     #[arg(long, value_name = "LOSS", allow_hyphen_values = true)]
     pub tolerance: Option<f64>,
     /// Updates of each run [default for the built-in models: 8 epochs]

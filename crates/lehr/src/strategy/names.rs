@@ -54,12 +54,14 @@ pub fn pruner_by_name(name: &str, steps: u64) -> Result<Option<Box<dyn Pruner>>,
     }))
 }
 
-/// Whether `annealed` is what is used where it can be and no strategy is named.
-const ANNEALED_IS_USUAL: bool = false;
+/// Parameters beside the rate that `annealed` takes along where no strategy is named; schedule and its settings count.
+const RIDE_ALONG: usize = 5;
 
-/// The strategy that is used where none is named.
+/// The strategy that is used where none is named: `annealed` where it can work and few other parameters are searched, else
+/// `auto`.
 pub fn usual(goal: &Goal) -> &'static str {
-    if ANNEALED_IS_USUAL && Annealed::fits(goal) { "annealed" } else { "auto" }
+    let others = goal.space.free().len().saturating_sub(1);
+    if Annealed::fits(goal) && others <= RIDE_ALONG { "annealed" } else { "auto" }
 }
 
 /// A grid made for whatever space it meets: 16 values of each parameter that has more.
@@ -96,8 +98,9 @@ mod tests {
             assert!(by_name(name, None).is_ok(), "{name}");
         }
         let goal = |space: &str| Goal::new(space.parse().unwrap(), lehr_schedule::Horizon::steps(100));
-        let fits = |goal: &Goal| Annealed::fits(goal) && by_name(usual(goal), None).is_ok();
+        let fits = |goal: &Goal| usual(goal) == "annealed" && Annealed::fits(goal);
         assert!(fits(&goal("lr=log 1e-4..1, depth=2..4")));
+        assert!(!fits(&goal("lr=log 1e-4..1, a=2..4, b=2..4, c=2..4, d=2..4, e=2..4, f=2..4")));
         for other in ["lr=0.1..1", "depth=2..4"] {
             assert!(!fits(&goal(other)), "{other}");
         }

@@ -171,7 +171,9 @@ impl Spec {
         self.check_numbers()?;
         self.check_schedule(&goal, &command)?;
         // The study keeps it, so that it goes on by the same one.
-        let by = self.strategy.get_or_insert_with(|| strategy::usual(&goal).to_owned()).clone();
+        let pruned = self.pruner.as_deref().is_some_and(|name| name != "none");
+        let usual = || if pruned { "auto" } else { strategy::usual(&goal) };
+        let by = self.strategy.get_or_insert_with(|| usual().to_owned()).clone();
         self.check_seeds(&by, command.has("seed") || reads.contains(&Reads::Seed))?;
         let pruner = self
             .pruner

@@ -62,7 +62,7 @@ pub struct Program {
     /// Losses on the way compare between trials, although their rates are not annealed yet
     #[arg(long)]
     pub comparable_epochs: bool,
-    /// Trials of the study in all, those of earlier calls included [default: 20 where there is no other limit; the whole grid with --strategy grid]
+    /// Trials of the study in all, those of earlier calls included [default: 20 where there is no other limit; the whole grid with --strategy grid; with annealed it ends by itself, within 10 full runs]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub trials: Option<usize>,
     /// So many trials more than there are

@@ -31,6 +31,8 @@ use show::Show;
 pub const STORAGE: &str = "sqlite:///lehr.db";
 /// Trials where no limit is given; a grid ends by itself.
 const TRIALS: usize = 20;
+/// Full runs where no limit is given to the strategy `annealed`, which ends by itself, most often much sooner.
+const BUDGET: f64 = 10.0;
 
 /// Runs the command.
 pub fn run(args: Tune) -> Result<(), Failure> {
@@ -39,18 +41,14 @@ pub fn run(args: Tune) -> Result<(), Failure> {
     }
     let setup = setup(&args)?;
     let more = args.program.more;
-    let mut spec = setup.spec;
+    let spec = setup.spec;
     let limited =
         spec.trials.is_some() || more.is_some() || spec.budget.is_some() || setup.place.hours.is_some();
-    if !limited && spec.strategy.as_deref() != Some("grid") {
-        spec.trials = Some(TRIALS);
-    }
     let name = setup.place.study.clone().unwrap_or_else(|| study_name(&spec.command));
     // Everything is checked before anything is written.
     let mut job = spec.job().map_err(failure)?;
-    if !limited && job.spec.strategy.as_deref() == Some("grid") {
-        let size = grid_size(&job.goal.space).map_err(|error| failure(error.into()))?;
-        (job.spec.trials, job.goal.max_trials) = (Some(size), Some(size));
+    if !limited {
+        limit(&mut job)?;
     }
     let options = options(&job, &setup.place)?;
     let storage = storage(&setup.place, args.program.dry_run)?;
@@ -76,6 +74,20 @@ pub fn run(args: Tune) -> Result<(), Failure> {
             report::conclude(&job, &study, &done, output, args.json)
         }
     }
+}
+
+/// The limit of a search that was given none.
+fn limit(job: &mut Job) -> Result<(), Failure> {
+    let trials = match job.spec.strategy.as_deref() {
+        Some("annealed") => {
+            (job.spec.budget, job.goal.budget) = (Some(BUDGET), Some(BUDGET));
+            return Ok(());
+        }
+        Some("grid") => grid_size(&job.goal.space).map_err(|error| failure(error.into()))?,
+        _ => TRIALS,
+    };
+    (job.spec.trials, job.goal.max_trials) = (Some(trials), Some(trials));
+    Ok(())
 }
 
 /// How a worker of this process works.
