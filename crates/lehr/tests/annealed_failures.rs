@@ -95,7 +95,7 @@ fn good_or_honest(world: &World<'_>, found: &Recommendation) {
 /// wrecked, the best rate of the target included.
 #[test]
 fn a_cliff_that_is_lower_in_short_runs() {
-    let world = World { best: &|_, _| -6.0, cliff: &|tau| -5.0 + 0.6 * tau, ..PLAIN };
+    let world = World { best: &|_, tau| -6.0 - 0.5 * tau, cliff: &|tau| -5.0 + 0.6 * tau, ..PLAIN };
     let (record, found) = world.search(&goal(1, "lr=log 1e-5..1"));
     assert!(record.runs.iter().any(|run| run.state.is_diverged()));
     good_or_honest(&world, &found);

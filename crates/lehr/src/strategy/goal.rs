@@ -4,7 +4,6 @@ use lehr_schedule::{Curve, Horizon, Schedule};
 use lehr_search::{Direction, Params, Space};
 
 use super::StrategyError;
-use crate::program::{Fill, Text};
 
 /// What the training program can do. It decides which strategies can work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,14 +114,17 @@ impl Goal {
     }
 
     fn fill(&self, template: &str, params: &Params) -> Result<String, StrategyError> {
-        let value = |name: &str| {
-            let known = self.space.get(name).zip(params.get(name));
-            known.map_or(Fill::Inactive, |(parameter, value)| Fill::With(parameter.show(value)))
-        };
-        Text::new(template).fill(&value).map_err(|name| {
-            let problem = format!("`{{{name}}}` is no parameter of this trial");
-            StrategyError::Schedule { schedule: template.to_owned(), problem }
-        })
+        let (mut text, mut rest) = (String::with_capacity(template.len()), template);
+        while let Some((before, after)) = rest.split_once('{') {
+            let wrong = |problem: String| StrategyError::Schedule { schedule: template.to_owned(), problem };
+            let (name, behind) =
+                after.split_once('}').ok_or_else(|| wrong("a `{` is not closed by `}`".into()))?;
+            let value = self.space.get(name).zip(params.get(name)).map(|(p, value)| p.show(value));
+            text += before;
+            text += &value.ok_or_else(|| wrong(format!("`{{{name}}}` is no parameter of this trial")))?;
+            rest = behind;
+        }
+        Ok(text + rest)
     }
 
     /// A trial's curve over `horizon` updates, relative to a peak of 1; `None` where the schedule is the program's own.

@@ -103,7 +103,10 @@ fn setting_text(setting: Table) -> String {
 
 /// `5%`, `10ep`.
 fn has_unit(text: &str) -> bool {
-    let number = text.trim_end_matches(|c: char| c.is_alphabetic() || c == '%');
+    let number = match text.strip_suffix('%') {
+        Some(number) => number,
+        None => text.trim_end_matches(char::is_alphabetic),
+    };
     number.len() < text.len() && number.parse::<f64>().is_ok()
 }
 
@@ -141,7 +144,7 @@ mod tests {
         assert_eq!(space.len(), 6);
         assert_eq!(setup.spec.baseline.as_deref(), Some("lr=0.001, opt=\"sgd\""));
         let shares = Setup::parse("[baseline]\nwarmup = '5%'\nopt = '5%x'\nshape = 'cosine'").unwrap();
-        assert_eq!(shares.spec.baseline.as_deref(), Some("opt=\"5%x\", shape=\"cosine\", warmup=5%"));
+        assert_eq!(shares.spec.baseline.as_deref(), Some("warmup=5%, opt=\"5%x\", shape=\"cosine\""));
     }
 
     #[test]

@@ -47,9 +47,7 @@ pub fn run(args: Tune) -> Result<(), Failure> {
     let name = setup.place.study.clone().unwrap_or_else(|| study_name(&spec.command));
     // Everything is checked before anything is written.
     let mut job = spec.job().map_err(failure)?;
-    if !limited {
-        limit(&mut job)?;
-    }
+    limit(&mut job, limited, setup.place.hours.is_some() || more.is_some())?;
     let options = options(&job, &setup.place)?;
     let storage = storage(&setup.place, args.program.dry_run)?;
     if args.program.dry_run {
@@ -76,13 +74,18 @@ pub fn run(args: Tune) -> Result<(), Failure> {
     }
 }
 
-/// The limit of a search that was given none.
-fn limit(job: &mut Job) -> Result<(), Failure> {
+/// The limit of a search that was given none. To `annealed` a number of trials is what they would cost as full runs, too:
+/// most of its own are much shorter.
+fn limit(job: &mut Job, limited: bool, otherwise: bool) -> Result<(), Failure> {
     let trials = match job.spec.strategy.as_deref() {
         Some("annealed") => {
-            (job.spec.budget, job.goal.budget) = (Some(BUDGET), Some(BUDGET));
+            if job.spec.budget.is_none() && !otherwise {
+                job.spec.budget = Some(job.spec.trials.map_or(BUDGET, |trials| trials as f64));
+                job.goal.budget = job.spec.budget;
+            }
             return Ok(());
         }
+        _ if limited => return Ok(()),
         Some("grid") => grid_size(&job.goal.space).map_err(|error| failure(error.into()))?,
         _ => TRIALS,
     };

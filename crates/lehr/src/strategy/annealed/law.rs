@@ -37,14 +37,15 @@ const NOISE_POWER: usize = 12;
 const NOISE_RATE: usize = 13;
 const JITTER: usize = 14;
 const CLIFF: usize = 15;
-pub(super) const SPREAD: usize = 16;
+const CLIFF_DRIFT: usize = 16;
+pub(super) const SPREAD: usize = 17;
 /// Number of coordinates of the law.
-pub(super) const COORDINATES: usize = 17;
+pub(super) const COORDINATES: usize = 18;
 
 /// Mean and standard deviation of each coordinate before any data; losses in units of the model's scale. They are wide enough
 /// for the tasks of `cargo xtask bench tuning`, whose spread they follow.
 pub(super) const PRIOR: [(f64, f64); COORDINATES] = [
-    (0.0, 1.2),   // b
+    (0.0, 1.5),   // b
     (-2.7, 1.2),  // ln K
     (0.1, 0.4),   // ln α
     (-2.7, 0.7),  // ln q
@@ -59,7 +60,8 @@ pub(super) const PRIOR: [(f64, f64); COORDINATES] = [
     (0.75, 0.2),  // its power of the horizon
     (-1.2, 0.5),  // ln of the noise over G
     (-2.5, 1.0),  // ln of a seed's head start, in octaves of progress
-    (1.6, 0.5),   // ln of the octaves from the best rate to the cliff
+    (4.0, 2.5),   // octaves from the anchor to the cliff; it may be below the best rate
+    (0.3, 0.35),  // by how much the cliff rises per octave of horizon
     (-3.0, 1.0),  // ln of the spread of levels between other parameters
 ];
 /// The most that noise costs, in units of the scale: a run that learns nothing ends at the loss of guessing.
@@ -89,7 +91,7 @@ pub(super) struct Law {
     over: (f64, f64),
     noise: (f64, f64, f64),
     jitter: f64,
-    cliff: f64,
+    cliff: (f64, f64),
 }
 
 /// What a law says of one run.
@@ -135,7 +137,7 @@ impl Law {
             over: (bend * v[OVER].exp(), v[OVER_FROM]),
             noise: (bend * v[NOISE].exp(), v[NOISE_POWER], v[NOISE_RATE].exp()),
             jitter: v[JITTER].exp(),
-            cliff: anchor.x + v[BEST] + v[CLIFF].exp(),
+            cliff: (anchor.x + v[CLIFF], v[CLIFF_DRIFT]),
         }
     }
 
@@ -159,8 +161,7 @@ impl Law {
         let lack = self.lack.0 * gain(self.lack.1, past);
         let floor = self.noise.0 * (-self.noise.1 * past).exp2();
         let noise = (floor * floor + (self.noise.2 * rise).powi(2) + (self.jitter * slope).powi(2)).sqrt();
-        // The cliff hardly moves with the horizon.
-        let far = (x - self.cliff + 0.15 * past) / CLIFF_WIDTH;
+        let far = (x - self.cliff.0 - self.cliff.1 * past) / CLIFF_WIDTH;
         let wrecked = if far < -12.0 { 0.0 } else { 1.0 / (1.0 + (-1.7 * far).exp()) };
         let level = self.level + lack;
         Said { loss: level + fall + over + rise, level, fall, rise, lack, usual: a, noise, floor, wrecked }

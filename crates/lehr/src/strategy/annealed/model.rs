@@ -23,7 +23,7 @@ const WRECK: f64 = 3.0;
 /// A run that came to its end is at least this likely not to be wrecked: it may end high up instead.
 const SOUND: f64 = 0.02;
 /// Runs that enter the posterior at most; of more those are left out that cost most against what they say.
-const MOST_POINTS: usize = 80;
+const MOST_POINTS: usize = 50;
 /// Points per octave at which the best rate of a draw is looked for.
 const PER_OCTAVE: f64 = 4.0;
 

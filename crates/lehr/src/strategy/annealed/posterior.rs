@@ -11,6 +11,10 @@ use lehr_search::Stream;
 pub(super) const DRAWS: usize = 200;
 /// Walks of every particle at each power, and once the whole likelihood counts.
 const WALKS: (usize, usize) = (4, 20);
+/// While particles hardly move they walk on, up to so many times as often.
+const PATIENCE: usize = 4;
+/// Steps that a particle has to have made at each power, and the share of steps that is aimed at.
+const MOVED: (f64, f64) = (1.0, 0.25);
 /// The share of the swarm that has to stay effective.
 const EFFECTIVE: f64 = 0.5;
 /// Powers at most: a likelihood that is not led in by then is let in at once.
@@ -40,14 +44,18 @@ pub(super) fn draw(
             Particle { before: before(&v), likelihood: likelihood(&v), v }
         })
         .collect();
-    let mut power = 0.0;
+    let (mut power, mut size) = (0.0, 1.0);
     for k in 1..=MOST_POWERS {
         let next = if k == MOST_POWERS { 1.0 } else { next_power(&swarm, power) };
         swarm = redrawn(swarm, next - power, stream);
         power = next;
         let walks = if power < 1.0 { WALKS.0 } else { WALKS.1 };
-        for _ in 0..walks {
-            walk(&mut swarm, free, power, &before, likelihood, stream);
+        let (mut made, mut moved) = (0, 0.0);
+        while made < walks || (moved < MOVED.0 && made < PATIENCE * walks) {
+            let accepted = walk(&mut swarm, free, (power, size), &before, likelihood, stream);
+            size = (size * (accepted - MOVED.1).exp()).clamp(0.02, 2.0);
+            made += 1;
+            moved += accepted;
         }
         if power >= 1.0 {
             break;
@@ -106,15 +114,17 @@ fn redrawn(swarm: Vec<Particle>, by: f64, stream: &mut Stream) -> Vec<Particle> 
     next
 }
 
-/// One Metropolis step of every particle; directions are those of the swarm before the step.
+/// One Metropolis step of every particle; directions are those of the swarm before the step, their length `size` times the
+/// usual. The share of particles that moved.
 fn walk(
     swarm: &mut [Particle],
     free: &[usize],
-    power: f64,
+    (power, size): (f64, f64),
     before: &dyn Fn(&[f64]) -> f64,
     likelihood: &dyn Fn(&[f64]) -> f64,
     stream: &mut Stream,
-) {
+) -> f64 {
+    let mut accepted = 0;
     let start: Vec<Vec<f64>> = swarm.iter().map(|p| p.v.clone()).collect();
     let mut trial = vec![0.0; start.first().map_or(0, Vec::len)];
     for particle in swarm.iter_mut() {
@@ -123,8 +133,9 @@ fn walk(
         // coordinates alone.
         let leap = stream.uniform() < 0.1;
         let share = if leap { 1.0 } else { [0.25, 0.5, 1.0][stream.below(3)] };
-        let size = (share * free.len() as f64).max(1.0);
-        let step = if leap { 1.0 } else { 2.38 / (2.0 * size).sqrt() * (0.4 + 0.8 * stream.uniform()) };
+        let dimensions = (share * free.len() as f64).max(1.0);
+        let usual = 2.38 / (2.0 * dimensions).sqrt() * (0.4 + 0.8 * stream.uniform());
+        let step = if leap { 1.0 } else { size * usual };
         trial.copy_from_slice(&particle.v);
         for &i in free {
             if share == 1.0 || stream.uniform() < share {
@@ -137,8 +148,10 @@ fn walk(
             particle.v.copy_from_slice(&trial);
             particle.before = new_before;
             particle.likelihood = new_likelihood;
+            accepted += 1;
         }
     }
+    f64::from(accepted) / swarm.len().max(1) as f64
 }
 
 #[cfg(test)]
