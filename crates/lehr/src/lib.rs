@@ -16,6 +16,9 @@
 //! - [`tensorboard`]: the numbers of TensorBoard's event files, also while they are written;
 //! - [`worker`]: studies of any training program, worked on by any number of workers.
 //!
+//! Two features are off by default, because they compile for minutes: `candle` (the scheduler drives candle's optimisers) and
+//! `burn` (it is one of burn's schedulers; needs Rust 1.95).
+//!
 //! The crates that this one stands on are re-exported: [`schedule`], [`search`], [`study`], [`lab`], [`theory`].
 
 pub mod diagnose;
