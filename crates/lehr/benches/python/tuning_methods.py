@@ -27,7 +27,8 @@ def optuna_method(sampler: str, pruner: str | None):
             "hyperband": lambda: optuna.pruners.HyperbandPruner(1, PARTS, 3),
             "halving": lambda: optuna.pruners.SuccessiveHalvingPruner(),
         }
-        study = optuna.create_study(sampler=made, pruner=pruners[pruner]())
+        # Hyperband deals its brackets out by the study's name.
+        study = optuna.create_study(study_name=f"{case.task} {case.seed}", sampler=made, pruner=pruners[pruner]())
         spent, events = 0.0, []
         while spent < case.budget:
             trial = study.ask()
