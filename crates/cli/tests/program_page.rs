@@ -25,7 +25,7 @@ fn the_program_in_rust_is_tuned_as_the_page_says() {
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
 
-    let shell = command.replacen("lehr tune", "\"$LEHR\" tune --trials 8 --json", 1);
+    let shell = command.replacen("lehr tune", "\"$LEHR\" tune --strategy auto --trials 8 --json", 1);
     let shell = shell.replace("target/release/train", "./train");
     let done = Command::new("sh")
         .args(["-c", &shell])
@@ -36,7 +36,9 @@ fn the_program_in_rust_is_tuned_as_the_page_says() {
         .unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let found: Value = serde_json::from_slice(&done.stdout).unwrap();
-    assert_eq!(found["counts"]["complete"], 8, "{found}");
+    // The highest rates of the range are too high for it.
+    let count = |state: &str| found["counts"][state].as_u64().unwrap_or(0);
+    assert_eq!((count("complete") + count("diverged"), count("complete") > 4), (8, true), "{found}");
     assert!(found["best"]["value"].as_f64().unwrap() < 1e-3, "it learns: {}", found["best"]);
     let last = folder.path().join("lehr-out/train/trial-00000/run-00000/checkpoint/step-1000");
     assert!(std::fs::read_to_string(last).unwrap().starts_with("1000 "));

@@ -358,6 +358,16 @@ impl Spec {
     }
 }
 
+/// A value as the space has it: `5%` of a number is a share.
+fn share(space: &Space, name: &str, value: Value) -> Value {
+    let number = space.get(name).is_some_and(|parameter| matches!(parameter.domain, Domain::Float { .. }));
+    let percent = |text: &str| text.strip_suffix('%')?.trim().parse::<f64>().ok();
+    match &value {
+        Value::Text(text) if number => percent(text).map_or(value.clone(), |share| (share / 100.0).into()),
+        _ => value,
+    }
+}
+
 /// Reads the user's present setting, `lr=3e-4, optimizer=sgd`.
 fn baseline(text: &str, space: &Space) -> Result<Params, WorkerError> {
     let wrong = |message: String| WorkerError::setting("baseline", message);
@@ -375,7 +385,7 @@ fn baseline(text: &str, space: &Space) -> Result<Params, WorkerError> {
         let Some(value) = only(parameter) else {
             return Err(wrong(format!("'{}' needs one value, as in 'lr=3e-4, wd=0.1'", parameter.name)));
         };
-        params.set(parameter.name.clone(), value);
+        params.set(parameter.name.clone(), share(space, &parameter.name, value));
     }
     // What can have one value only goes without saying.
     for parameter in space.parameters().iter().filter(|parameter| given.get(&parameter.name).is_none()) {

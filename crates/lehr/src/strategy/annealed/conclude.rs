@@ -105,7 +105,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
 }
 
 /// The answer to give: the best one, or that of the simplest schedule that cannot be told from it; then also the best one's.
-fn choice(search: &Search<'_>) -> Result<(usize, Option<String>), StrategyError> {
+pub(super) fn choice(search: &Search<'_>) -> Result<(usize, Option<String>), StrategyError> {
     let (answers, goal) = (&search.answers, search.question.goal);
     let best = answers.best;
     let best_place = answers.at[best].0;
@@ -143,7 +143,7 @@ fn like(answers: &Answers, own: usize, best: usize) -> bool {
 }
 
 /// Two digits are more than a rate is known to.
-fn rounded(x: f64) -> f64 {
+pub(super) fn rounded(x: f64) -> f64 {
     let rate = x.exp2();
     let unit = 10f64.powf(rate.log10().floor() - 1.0);
     ((rate / unit).round() * unit).log2()

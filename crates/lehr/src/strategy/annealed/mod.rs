@@ -7,7 +7,7 @@
 //!    fall of the expected loss at the target is computed that knowing the ends would bring (knowledge gradient), divided by
 //!    what they cost. Where the program can resume, a run that continues what another one has trained costs the rest alone.
 //! 4. *Stop*: when the expected regret of the best answer is below the tolerance, or a quarter of the noise of one run, or
-//!    what a third of an octave costs.
+//!    what a third of an octave costs, and a full run beside the answer has not shown otherwise.
 
 mod bracket;
 mod choose;
@@ -51,6 +51,8 @@ const NOISE_SHARE: f64 = 0.25;
 const BEND_SHARE: f64 = 0.1;
 /// What starting a run costs, as a share of the target horizon.
 const START_COST: f64 = 0.004;
+/// A full run whose rate is within so many octaves of the answer shows what that gives.
+const CONFIRMED: f64 = 1.0;
 /// Rates that differ by less, in octaves, count as the same.
 const SAME_RATE: f64 = 0.12;
 /// Places whose runs are weighed against each other.
@@ -266,7 +268,7 @@ impl<'a> Search<'a> {
     fn next(&self, record: &Record) -> Result<Next, StrategyError> {
         let goal = self.question.goal;
         if let Some(reason) = self.finished() {
-            return Ok(Next::Stop { reason });
+            return Ok(self.confirm(record)?.unwrap_or(Next::Stop { reason }));
         }
         let mut stream = Stream::for_trial(goal.seed ^ 0x5eed, record.runs.len() as u64);
         let under_way: Vec<_> =
@@ -299,6 +301,33 @@ impl<'a> Search<'a> {
             gain * (option.cost + start) * self.model.scale
         );
         Ok(Next::Run(plan(goal, record, trial, option.horizon, option.seed, reason)?))
+    }
+
+    /// The run to the target that shows what the answer gives, unless there is one near by or the limits forbid it. What it
+    /// shows enters the posterior, so that the search goes on where the answer was wrong.
+    fn confirm(&self, record: &Record) -> Result<Option<Next>, StrategyError> {
+        let goal = self.question.goal;
+        let (answer, _) = conclude::choice(self)?;
+        let (place, x) = self.answers.at[answer];
+        let x = conclude::rounded(x).clamp(self.question.low, self.question.high);
+        let full = self.question.points.iter().filter(|p| p.place == place && p.horizon == goal.target.steps);
+        let near = |p: &&question::Point| p.seen != Seen::Diverged && (p.x - x).abs() <= CONFIRMED;
+        match full.filter(near).map(|p| p.seen).next() {
+            Some(Seen::Open) if record.is_busy() => return Ok(Some(Next::Wait)),
+            Some(_) => return Ok(None),
+            None => {}
+        }
+        let (x, trial) = self.with_tried(place, &[x])[0];
+        let seed = seeds::first(goal, goal.target.steps);
+        let Some(option) = self.option(record, place, (x, trial), goal.target.steps, seed)? else {
+            return Ok(None);
+        };
+        let trial = match option.trial {
+            Some(number) => Trial::Known(number),
+            None => Trial::New(self.question.params(place, x)),
+        };
+        let reason = "shows what the answer gives at the target".to_owned();
+        Ok(Some(Next::Run(plan(goal, record, trial, option.horizon, option.seed, reason)?)))
     }
 
     /// Why the search is over, if it is.
