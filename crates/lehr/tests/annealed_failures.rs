@@ -76,7 +76,7 @@ fn goal(seed: u64, space: &str) -> Goal {
 }
 
 fn answer(found: &Recommendation) -> Params {
-    let mut params = found.params.clone().expect("a recommendation");
+    let mut params = found.params.clone().unwrap();
     params.set("lr", found.rate.unwrap().value);
     params
 }
