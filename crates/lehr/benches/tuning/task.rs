@@ -241,7 +241,7 @@ impl Bench {
                     optimizer: momentum.unwrap_or(plan.optimizer),
                     weight_decay: params.float("wd").unwrap_or(plan.weight_decay),
                     batch: params.int("batch").map_or(plan.batch, |batch| batch as usize),
-                    ..TrainPlan::clone(plan)
+                    ..(**plan).clone()
                 };
                 let curve = if until < steps { beginning(&curve, until)? } else { curve };
                 let mut curves = lanes(task, &plan, &[Lane { peak: 1.0, curve }], seed)?;
@@ -261,7 +261,7 @@ impl Bench {
                 let horizon = Horizon::steps(steps).with_steps_per_epoch(plan.steps_per_epoch(task) as f64);
                 let curve = schedule.resolve(&horizon).map_err(message)?;
                 let all: Vec<Lane> = rates.iter().map(|&peak| Lane { peak, curve: curve.clone() }).collect();
-                lanes(task, &TrainPlan { steps, ..TrainPlan::clone(plan) }, &all, seed)
+                lanes(task, &TrainPlan { steps, ..(**plan).clone() }, &all, seed)
             }
         }
     }
