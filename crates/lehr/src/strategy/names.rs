@@ -57,11 +57,15 @@ pub fn pruner_by_name(name: &str, steps: u64) -> Result<Option<Box<dyn Pruner>>,
 /// Parameters beside the rate that `annealed` takes along where no strategy is named; schedule and its settings count.
 const RIDE_ALONG: usize = 5;
 
-/// The strategy that is used where none is named: `annealed` where it can work and few other parameters are searched, else
-/// `auto`.
+/// Trials that `annealed` has to be allowed where no strategy is named: most of them are short looks.
+const FEWEST_TRIALS: usize = 12;
+
+/// The strategy that is used where none is named: `annealed` where it can work, few other parameters are searched and it is
+/// not held to few trials, else `auto`.
 pub fn usual(goal: &Goal) -> &'static str {
     let others = goal.space.free().len().saturating_sub(1);
-    if Annealed::fits(goal) && others <= RIDE_ALONG { "annealed" } else { "auto" }
+    let enough = goal.max_trials.is_none_or(|most| most >= FEWEST_TRIALS);
+    if Annealed::fits(goal) && others <= RIDE_ALONG && enough { "annealed" } else { "auto" }
 }
 
 /// A grid made for whatever space it meets: 16 values of each parameter that has more.
@@ -104,6 +108,7 @@ mod tests {
         for other in ["lr=0.1..1", "depth=2..4"] {
             assert!(!fits(&goal(other)), "{other}");
         }
+        assert!(!fits(&goal("lr=log 1e-4..1").max_trials(3)));
         assert!(!fits(&Goal { seeds: 2, ..goal("lr=log 1e-4..1") }));
         assert!(!fits(&Goal { abilities: crate::strategy::Abilities::RATE_ONLY, ..goal("lr=log 1e-4..1") }));
         for name in PRUNERS {

@@ -197,17 +197,26 @@ fn resume(
     }
     expect_running(tx, trial_id, trial)?;
     let plan = &run.plan;
-    let sql = "UPDATE lehr_runs SET state = 'running', token = $1, worker = $2, horizon = $3, attempt = $4, ended = NULL, \
-               steps_before = steps_spent, heartbeat = {now} WHERE run_id = $5";
+    // A checkpoint may be newer than the last report that was written down: what led to it was spent, too.
+    let made = "$5 - COALESCE(parent_step, 0)";
+    let sql = format!(
+        "UPDATE lehr_runs SET state = 'running', token = $1, worker = $2, horizon = $3, attempt = $4, ended = NULL, \
+         steps_before = CASE WHEN steps_spent < {made} THEN {made} ELSE steps_spent END, heartbeat = {{now}} \
+         WHERE run_id = $6"
+    );
     let attempt = attempt + 1;
     let args = [
         Arg::Text(token),
         Arg::Text(&run.worker),
         Arg::Int(long("a horizon of", plan.horizon)?),
         Arg::Int(attempt),
+        Arg::Int(long(
+            "a checkpoint's step",
+            plan.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step),
+        )?),
         Arg::Int(run_id),
     ];
-    tx.run(sql, &args)?;
+    tx.run(&sql, &args)?;
     sign_of_life(tx, trial_id)?;
     let params = values(&stored_params(tx, trial_id)?);
     let (token, plan, attempt) = (token.to_owned(), plan.clone(), attempt as u32);
