@@ -42,6 +42,8 @@ TASKS = {
 NOISY = {"wine-mlp-momentum": (20, 20), "wine-mlp-adamw": (20, 20)}
 QUICK = ["a9a-sgd", "wine-softmax", "a9a-schedules", "wine-five"]
 OURS = "lehr:annealed"
+# What `lehr tune` spends at most by itself, in full runs.
+OURS_BUDGET = 10
 
 
 class Server:
@@ -268,7 +270,9 @@ def main() -> None:
             budget = args.budget or (min(budget, 10) if args.quick else budget)
             about, truth = server.ask("describe", task), server.ask("truth", task)
             jobs = [
-                (method, task, seed, budget, about, truth, ours if method == OURS else "")
+                (method, task, seed, min(budget, OURS_BUDGET), about, truth, ours)
+                if method == OURS
+                else (method, task, seed, budget, about, truth, "")
                 for seed in range(seeds)
                 for method in args.methods
                 # A fine grid over several parameters would be the whole budget of all.

@@ -8,7 +8,7 @@ use lehr_search::Params;
 use super::task::{Result, message};
 
 /// A search that is not over by then is given up.
-const MOST_RUNS: usize = 150;
+const MOST_RUNS: usize = 300;
 
 /// What came of one search.
 pub struct Search {

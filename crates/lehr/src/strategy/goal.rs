@@ -26,7 +26,7 @@ impl Abilities {
 }
 
 /// What is searched, over which horizon, within which limits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Goal {
     /// What may be tried.
     pub space: Space,

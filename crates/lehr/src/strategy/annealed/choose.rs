@@ -1,20 +1,9 @@
-//! The next run: where the expected loss at the target falls most per update paid.
+//! What could be answered, and what could be run next.
 
-use lehr_search::Stream;
-
-use super::model::{Expected, Features, Model, log_likelihood};
-use super::posterior::DRAWS;
-use super::question::{Point, Seen};
+use super::model::{Expected, Features, Model};
 
 /// Rates that are looked at for the answer: at the only place, and at each of several.
 const GRID: (usize, usize) = (25, 13);
-/// Outcomes that are imagined for each possible run.
-pub(super) const OUTCOMES: usize = 20;
-/// The first of them, with which it is seen whether a run is worth to be looked at with all.
-pub(super) const FIRST_OUTCOMES: usize = 5;
-/// Runs that are weighed together at most.
-pub(super) const TOGETHER: usize = 3;
-
 /// What could be answered, and what each draw expects of it at the target.
 pub(super) struct Answers {
     /// Place and log₂ rate of each possible answer.
@@ -75,107 +64,14 @@ impl Answers {
         self.means[self.best] - self.floor
     }
 
-    /// The best answer under ln weights of the draws, its loss, and the loss of another one.
-    fn best_and(&self, weights: &[f64], other: usize) -> (usize, f64, f64) {
-        let top = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let weights: Vec<f64> = weights.iter().map(|w| (w - top).exp()).collect();
-        let sum: f64 = weights.iter().sum();
-        let mean = |of: &Vec<f64>| of.iter().zip(&weights).map(|(l, w)| l * w).sum::<f64>() / sum;
-        let (best, loss) = self
-            .losses
-            .iter()
-            .map(mean)
-            .enumerate()
-            .min_by(|a, b| a.1.total_cmp(&b.1))
-            .unwrap_or((0, f64::INFINITY));
-        (best, loss, self.losses.get(other).map_or(loss, mean))
-    }
-
-    fn best_under(&self, weights: &[f64]) -> (usize, f64) {
-        let (best, loss, _) = self.best_and(weights, 0);
-        (best, loss)
-    }
-
     /// The expected loss of an answer under each draw.
     pub fn draws(&self, answer: usize) -> &[f64] {
         &self.losses[answer]
     }
 }
 
-/// Imagined truths, and what runs under way would tell in each: the same for all runs that are weighed against each other.
-pub(super) struct Imagined {
-    worlds: Vec<World>,
-}
-
-struct World {
-    /// The draw that is taken for the truth.
-    truth: usize,
-    /// What decides the ends of runs in it: whether they are wrecked, and their noise.
-    chances: [(f64, f64); TOGETHER],
-    /// ln weights of the draws after the runs under way have ended; the truth does not vote for itself.
-    before: Vec<f64>,
-    /// The answer that would be given then.
-    answer: usize,
-}
-
-impl Imagined {
-    /// Imagines, with the runs of `open` under way.
-    pub fn new(
-        model: &Model,
-        features: &[Features],
-        answers: &Answers,
-        open: &[Point],
-        stream: &mut Stream,
-    ) -> Self {
-        let count = model.draws.len();
-        let world = |k: usize| {
-            // Each truth is drawn from another part of the posterior.
-            let truth = ((k * count + stream.below(count)) / OUTCOMES).min(count - 1);
-            let mut before = vec![0.0; count];
-            before[truth] = f64::NEG_INFINITY;
-            for run in open {
-                let of = &features[run.place];
-                let expected = expected(model, of, run.x, run.tau, Some(run.seed), |e| *e);
-                weigh(&mut before, &expected, truth, stream.uniform(), stream.normal());
-            }
-            let answer = answers.best_under(&before).0;
-            World {
-                truth,
-                chances: [(); TOGETHER].map(|()| (stream.uniform(), stream.normal())),
-                before,
-                answer,
-            }
-        };
-        Self { worlds: (0..OUTCOMES).map(world).collect() }
-    }
-
-    /// By how much knowing the ends of runs is expected to lower the loss of the answer, from the first `worlds`.
-    pub fn value(
-        &self,
-        (model, features): (&Model, &[Features]),
-        answers: &Answers,
-        runs: &[Option_],
-        worlds: usize,
-    ) -> f64 {
-        let all: Vec<Vec<Expected>> = runs
-            .iter()
-            .map(|run| expected(model, &features[run.place], run.x, run.tau, Some(run.seed), |e| *e))
-            .collect();
-        let gain = |world: &World| {
-            let mut after = world.before.clone();
-            for (expected, (chance, normal)) in all.iter().zip(&world.chances) {
-                weigh(&mut after, expected, world.truth, *chance, *normal);
-            }
-            let (_, best, given) = answers.best_and(&after, world.answer);
-            given - best
-        };
-        let worlds = &self.worlds[..worlds.min(OUTCOMES)];
-        worlds.iter().map(gain).sum::<f64>() / worlds.len() as f64
-    }
-}
-
 /// What each draw expects of a run.
-fn expected<T>(
+pub(super) fn expected<T>(
     model: &Model,
     features: &Features,
     x: f64,
@@ -185,18 +81,6 @@ fn expected<T>(
 ) -> Vec<T> {
     let spot = model.spot(features, x, tau, seed);
     model.draws.iter().map(|draw| what(&model.expect(draw, features, &spot))).collect()
-}
-
-/// Adds to ln weights what a run's end tells, which is as the truth has it.
-fn weigh(weights: &mut [f64], expected: &[Expected], truth: usize, chance: f64, normal: f64) {
-    let of = expected[truth];
-    let seen = match chance < of.wrecked {
-        true => Seen::Diverged,
-        false => Seen::Loss(of.loss + of.noise * normal),
-    };
-    for (weight, expected) in weights.iter_mut().zip(expected) {
-        *weight += log_likelihood(seen, 0.0, 1.0, expected);
-    }
 }
 
 /// Half widths of what runs that are weighed together span, in octaves.
@@ -225,5 +109,3 @@ pub(super) fn rates(model: &Model, features: &Features, tau: f64, low: f64, high
     found.dedup_by(|a, b| (*a - *b).abs() < 0.15);
     found
 }
-
-const _: () = assert!(DRAWS >= 10 * OUTCOMES);

@@ -47,13 +47,13 @@ pub(super) fn nothing(goal: &Goal, record: &Record) -> Recommendation {
 
 /// What the posterior says.
 pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommendation, StrategyError> {
-    let (question, model) = (&search.question, &search.model);
+    let (question, model) = (&search.question, &search.known.model);
     let goal = question.goal;
     let (answer, simpler) = choice(search)?;
-    let (place, x) = search.answers.at[answer];
+    let (place, x) = search.known.answers.at[answer];
     let x = rounded(x).clamp(question.low, question.high);
     let params = question.params(place, x);
-    let features = &search.features[place];
+    let features = &search.known.features[place];
     let sign = if goal.direction == lehr_search::Direction::Minimize { 1.0 } else { -1.0 };
     let tried: Vec<&Point> = question.points.iter().filter(|p| p.seen != Seen::Open).collect();
     let bests: Vec<f64> = model.draws.iter().map(|d| model.best(d, features, 0.0)).collect();
@@ -76,7 +76,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     if finished.is_none() {
         doubts.push(format!(
             "the search is not finished: the expected regret is {:.1e}",
-            search.answers.regret() * model.scale
+            search.known.answers.regret() * model.scale
         ));
     }
     let supported = !flat;
@@ -106,14 +106,14 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
 
 /// The answer to give: the best one, or that of the simplest schedule that cannot be told from it; then also the best one's.
 pub(super) fn choice(search: &Search<'_>) -> Result<(usize, Option<String>), StrategyError> {
-    let (answers, goal) = (&search.answers, search.question.goal);
+    let (answers, goal) = (&search.known.answers, search.question.goal);
     let best = answers.best;
     let best_place = answers.at[best].0;
     let spec = |place: usize| goal.spec(&search.question.places[place].params);
     let Some(best_spec) = spec(best_place)? else { return Ok((best, None)) };
-    let within = search.tolerance().max(search.noise());
+    let within = search.tolerance();
     let mut chosen = (simplicity(&best_spec), best, None);
-    for &place in search.open.iter().filter(|&&p| p != best_place && tried(search, p)) {
+    for &place in search.known.open.iter().filter(|&&p| p != best_place && tried(search, p)) {
         let Some(own) = (0..answers.at.len())
             .filter(|&a| answers.at[a].0 == place)
             .min_by(|&a, &b| answers.means[a].total_cmp(&answers.means[b]))
@@ -164,7 +164,7 @@ fn rate_range(low: f64, high: f64, bests: Vec<f64>) -> Range {
 /// The rates around the answer whose expected loss at the target is within the tolerance or the noise of it.
 fn safe(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Range {
     const STEP: f64 = 0.125;
-    let (model, features) = (&search.model, &search.features[place]);
+    let (model, features) = (&search.known.model, &search.known.features[place]);
     let within = match search.question.goal.tolerance {
         Some(tolerance) => tolerance / model.scale,
         None => search.noise(),
@@ -195,8 +195,8 @@ fn safe(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Range {
 
 /// What speaks against relying on the answer.
 fn doubts(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Vec<String> {
-    let (question, model) = (&search.question, &search.model);
-    let features = &search.features[place];
+    let (question, model) = (&search.question, &search.known.model);
+    let features = &search.known.features[place];
     let mut doubts = Vec::new();
     let edge = |end: &str| {
         format!(

@@ -2,8 +2,9 @@
 //!
 //! F may be off by a share that depends on the progress alone, so that it is the same error at every horizon; G by a share
 //! that depends on rate and horizon; H by a share at each rung. Runs of one rung with one seed share a function of the rate:
-//! neighbours are luckier or less lucky together, so that their difference is known better than either. All of them are
-//! Gaussian processes with squared-exponential kernels. A draw is a realisation of them given the runs (Matheron's rule:
+//! neighbours are luckier or less lucky together, so that their difference is known better than either. Settings of the other
+//! parameters have levels, a part of which changes with the horizon: what is good for short runs need not be for long ones.
+//! All of them are Gaussian processes with squared-exponential kernels, over settings with the kernel of a quadratic surface. A draw is a realisation of them given the runs (Matheron's rule:
 //! Wilson et al. 2020, arXiv 2002.09309), so that in each draw the loss is one definite function.
 
 use lehr_search::Stream;
@@ -18,14 +19,18 @@ const SHARES: (f64, f64, f64) = (0.4, 0.5, 0.15);
 const FALL_POWER: f64 = 0.7;
 /// F and G are not taken away by more than this share.
 const MOST_TAKEN: f64 = 0.9;
-/// Their lengths in octaves: of F in the progress, of G in the rate and in the horizon; of what a seed does, in the rate.
-const LENGTHS: (f64, f64, f64, f64) = (2.0, 2.0, 3.0, 1.7);
+/// Their lengths in octaves: of F in the progress, of G in the rate and in the horizon; of what a seed does, in the rate; of
+/// what changes between settings, in the horizon.
+const LENGTHS: (f64, f64, f64, f64, f64) = (2.0, 2.0, 3.0, 1.7, 2.0);
+/// What changes between settings with the horizon: a share of the spread of their levels, and of G.
+const CHANGE: (f64, f64) = (0.87, 0.1);
+const KEPT: f64 = 0.5;
 /// The share of a seed's variance that neighbours have in common.
 const COMMON: f64 = 0.85;
 /// What else may be wrong at a run alone: a share of F + G, and more of it above one unit of the scale.
 const ALONE: (f64, f64) = (0.02, 0.2);
-/// Parts that runs share: the errors of F, G and H, what a seed does, the level of all, and the level of a setting.
-const PARTS: usize = 6;
+/// Parts that runs share: the errors of F, G and H, what a seed does, the level of all, that of a setting, and its change.
+const PARTS: usize = 7;
 /// Standard deviation of the level of all, in units of the scale.
 const LEVEL: f64 = 1.0;
 /// A rung's own error, in noises.
@@ -40,6 +45,7 @@ pub(super) struct Amplitudes {
     noise: f64,
     alone: f64,
     spread: f64,
+    change: f64,
 }
 
 impl Amplitudes {
@@ -47,18 +53,19 @@ impl Amplitudes {
     pub fn of(said: &Said, spread: f64) -> Self {
         let both = said.fall + said.rise;
         Self {
-            fall: SHARES.0 * said.fall.powf(FALL_POWER) * said.usual.powf(1.0 - FALL_POWER),
+            fall: SHARES.0 * said.usual * (said.fall / said.usual).powf(FALL_POWER),
             rise: SHARES.1 * said.rise,
             lack: (SHARES.2 * said.lack).hypot(RUNG_ERROR * said.floor),
             noise: said.noise,
             alone: ALONE.0 * both + ALONE.1 * (both - 1.0).max(0.0),
             spread,
+            change: (CHANGE.0 * spread).hypot(CHANGE.1 * said.rise),
         }
     }
 
     /// The amplitude of each of the parts that runs share.
     fn parts(&self) -> [f64; PARTS] {
-        [self.fall, self.rise, self.lack, self.noise, LEVEL, self.spread]
+        [self.fall, self.rise, self.lack, self.noise, LEVEL, KEPT * self.spread, self.change]
     }
 
     /// The variance that no other run shares.
@@ -104,6 +111,7 @@ pub(super) struct Spot {
     rise: Vec<f64>,
     lack: usize,
     setting: Vec<f64>,
+    change: Vec<f64>,
     /// Kernels with the runs, by part.
     near: Vec<[f64; PARTS]>,
     seed: Option<(usize, Vec<f64>)>,
@@ -122,6 +130,7 @@ pub(super) struct Field {
     rate: Knots,
     horizon: Knots,
     seed: Knots,
+    change: Knots,
     /// Rung and seed of the runs that are paired; the first [`RUNGS`] stand for a seed that a rung has not had.
     groups: Vec<(usize, u64)>,
 }
@@ -135,12 +144,20 @@ pub(super) struct Realised {
     seeds: Vec<Vec<f64>>,
     level: f64,
     settings: Vec<f64>,
+    changes: Vec<f64>,
     /// For each run, what it pulls in each part.
     pull: Vec<[f64; PARTS]>,
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+/// Σ aᵢ·bᵢ in eight sums side by side: in one alone each addition waits for the one before.
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let (mut left, mut right) = (a.chunks_exact(8), b.chunks_exact(8));
+    for (a, b) in left.by_ref().zip(right.by_ref()) {
+        (0..8).for_each(|k| sums[k] += a[k] * b[k]);
+    }
+    let rest: f64 = left.remainder().iter().zip(right.remainder()).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
 impl Field {
@@ -164,6 +181,7 @@ impl Field {
             rate: Knots::new(low, high, LENGTHS.1),
             horizon: Knots::new(deepest, 0.0, LENGTHS.2),
             seed: Knots::new(low, high, LENGTHS.3),
+            change: Knots::new(deepest, 0.0, LENGTHS.4),
             groups,
         };
         field.group = points.iter().map(|p| field.group(p.tau, p.seed)).collect();
@@ -185,13 +203,15 @@ impl Field {
     fn kernels(&self, (x, tau): (f64, f64), group: Option<usize>, setting: &[f64], j: usize) -> [f64; PARTS] {
         let (dx, dtau) = (x - self.x[j], tau - self.tau[j]);
         let seed = if group == Some(self.group[j]) { COMMON * kernel(dx, LENGTHS.3) } else { 0.0 };
+        let alike = dot(setting, &self.settings[j]);
         [
             kernel(dx + dtau, LENGTHS.0),
             kernel(dx, LENGTHS.1) * kernel(dtau, LENGTHS.2),
             f64::from(u8::from(same_rung(tau, self.tau[j]))),
             seed,
             1.0,
-            dot(setting, &self.settings[j]),
+            alike,
+            alike * kernel(dtau, LENGTHS.4),
         ]
     }
 
@@ -232,8 +252,14 @@ impl Field {
         -0.5 * (freedom + n) * (dot(solved, solved) / freedom).ln_1p() - logs
     }
 
-    /// A realisation of the errors, given those of the runs.
-    pub fn realise(&self, of: &[Amplitudes], errors: &[f64], stream: &mut Stream) -> Realised {
+    /// The spots of the runs.
+    pub fn spots(&self) -> Vec<Spot> {
+        let of = |i: usize| self.spot((self.x[i], self.tau[i]), Some(self.group[i]), &self.settings[i]);
+        (0..self.x.len()).map(of).collect()
+    }
+
+    /// A realisation of the errors, given those of the runs, whose spots are `at`.
+    pub fn realise(&self, of: &[Amplitudes], errors: &[f64], at: &[Spot], stream: &mut Stream) -> Realised {
         let mut normals = |n: usize| -> Vec<f64> { (0..n).map(|_| stream.normal()).collect() };
         let mut drawn = Realised {
             fall: normals(self.progress.count),
@@ -242,14 +268,12 @@ impl Field {
             seeds: (0..self.groups.len()).map(|_| normals(self.seed.count)).collect(),
             level: normals(1)[0],
             settings: normals(self.settings.first().map_or(0, Vec::len)),
+            changes: normals(self.settings.first().map_or(0, Vec::len) * self.change.count),
             pull: Vec::new(),
         };
         let own = normals(of.len());
         let left: Vec<f64> = (0..of.len())
-            .map(|i| {
-                let spot = self.spot((self.x[i], self.tau[i]), Some(self.group[i]), &self.settings[i]);
-                errors[i] - drawn.at(&of[i], &spot).iter().sum::<f64>() - of[i].own().sqrt() * own[i]
-            })
+            .map(|i| errors[i] - drawn.at(&of[i], &at[i]).iter().sum::<f64>() - of[i].own().sqrt() * own[i])
             .collect();
         let (mut factor, mut solved) = (Vec::new(), Vec::new());
         self.factor(of, &mut factor);
@@ -266,17 +290,23 @@ impl Field {
 
     fn spot(&self, (x, tau): (f64, f64), group: Option<usize>, setting: &[f64]) -> Spot {
         let (rate, horizon) = (self.rate.weights(x), self.horizon.weights(tau));
+        let change = if setting.is_empty() { Vec::new() } else { self.change.weights(tau) };
         Spot {
             x,
             tau,
             fall: self.progress.weights(x + tau),
-            rise: rate.iter().flat_map(|a| horizon.iter().map(move |b| a * b)).collect(),
+            rise: products(&rate, &horizon),
+            change: products(setting, &change),
             lack: rung(tau),
             near: (0..self.x.len()).map(|j| self.kernels((x, tau), group, setting, j)).collect(),
             setting: setting.to_vec(),
             seed: group.map(|group| (group, self.seed.weights(x))),
         }
     }
+}
+
+fn products(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().flat_map(|a| b.iter().map(move |b| a * b)).collect()
 }
 
 impl Spot {
@@ -296,6 +326,7 @@ impl Realised {
             0.0,
             self.level,
             dot(&self.settings, &spot.setting),
+            dot(&self.changes, &spot.change),
         ];
         if let Some((group, weights)) = &spot.seed {
             sums[3] = COMMON.sqrt() * dot(&self.seeds[*group], weights);
@@ -308,10 +339,11 @@ impl Realised {
         parts
     }
 
-    /// The error at a place, of which neither F nor G is to become negative.
-    pub fn of(&self, said: &Said, of: &Amplitudes, spot: &Spot) -> f64 {
+    /// The error at a place, of which neither F nor G is to become negative: that of G, and all others.
+    pub fn of(&self, said: &Said, of: &Amplitudes, spot: &Spot) -> (f64, f64) {
         let [fall, rise, rest @ ..] = self.at(of, spot);
-        fall.max(-MOST_TAKEN * said.fall) + rise.max(-MOST_TAKEN * said.rise) + rest.iter().sum::<f64>()
+        let rest = fall.max(-MOST_TAKEN * said.fall) + rest.iter().sum::<f64>();
+        (rise.max(-MOST_TAKEN * said.rise), rest)
     }
 }
 
@@ -352,7 +384,15 @@ mod tests {
 
     fn field() -> (Field, Vec<Amplitudes>) {
         let points = [point(-5.0, -3.0, 1), point(-4.0, -3.0, 1), point(-4.5, -1.0, 2), point(-6.0, 0.0, 3)];
-        let one = Amplitudes { fall: 0.3, rise: 0.2, lack: 0.1, noise: 0.05, alone: 0.01, spread: 0.5 };
+        let one = Amplitudes {
+            fall: 0.3,
+            rise: 0.2,
+            lack: 0.1,
+            noise: 0.05,
+            alone: 0.01,
+            spread: 0.5,
+            change: 0.2,
+        };
         (
             Field::new(
                 &points,
@@ -374,7 +414,7 @@ mod tests {
             .into();
         let mut sums = [0.0; 3];
         for k in 0..4000 {
-            let drawn = field.realise(&[], &[], &mut Stream::for_trial(1, k));
+            let drawn = field.realise(&[], &[], &[], &mut Stream::for_trial(1, k));
             sums.iter_mut()
                 .zip(&spots)
                 .for_each(|(sum, spot)| *sum += drawn.at(&of, spot).iter().sum::<f64>().powi(2) / 4000.0);
@@ -389,10 +429,10 @@ mod tests {
         let (field, mut of) = field();
         of.iter_mut().for_each(|a| (a.noise, a.alone) = (0.0, 1e-6));
         let errors = [0.2, 0.1, -0.3, 0.05];
-        let drawn = field.realise(&of, &errors, &mut Stream::for_trial(2, 0));
+        let spots = field.spots();
+        let drawn = field.realise(&of, &errors, &spots, &mut Stream::for_trial(2, 0));
         for i in 0..4 {
-            let spot = field.spot((field.x[i], field.tau[i]), Some(field.group[i]), &field.settings[i]);
-            assert!((drawn.at(&of[i], &spot).iter().sum::<f64>() - errors[i]).abs() < 1e-3);
+            assert!((drawn.at(&of[i], &spots[i]).iter().sum::<f64>() - errors[i]).abs() < 1e-3);
         }
     }
 
@@ -405,7 +445,7 @@ mod tests {
         let errors = [0.1, -0.2];
         let found = field.log_density(&of[..2], &errors, &mut Vec::new(), &mut Vec::new());
         let shared = 0.09 + 0.04 + 0.01 + LEVEL * LEVEL;
-        let own = shared + 0.25 + 0.0025 + 1e-4;
+        let own = shared + KEPT * KEPT * 0.25 + 0.04 + 0.0025 + 1e-4;
         let det: f64 = own * own - shared * shared;
         let quad = (own * (0.01 + 0.04) - 2.0 * shared * 0.1 * -0.2) / det;
         let expected = -5.0 * (quad / 8.0).ln_1p() - 0.5 * det.ln();

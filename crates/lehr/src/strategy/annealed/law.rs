@@ -62,7 +62,7 @@ pub(super) const PRIOR: [(f64, f64); COORDINATES] = [
     (-2.5, 1.0),  // ln of a seed's head start, in octaves of progress
     (4.0, 2.5),   // octaves from the anchor to the cliff; it may be below the best rate
     (0.3, 0.35),  // by how much the cliff rises per octave of horizon
-    (-3.0, 1.0),  // ln of the spread of levels between other parameters
+    (-4.0, 1.5),  // ln of the spread of levels between other parameters
 ];
 /// The most that noise costs, in units of the scale: a run that learns nothing ends at the loss of guessing.
 const MOST: f64 = 4.0;
@@ -94,6 +94,23 @@ pub(super) struct Law {
     cliff: (f64, f64),
 }
 
+/// What a setting of the other parameters changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// By how many octaves it moves the best rate.
+    pub shift: f64,
+    /// How many times it doubles G.
+    pub louder: f64,
+    /// With which share of c its G falls with the horizon.
+    pub quiet: f64,
+    /// How many times it doubles the cost of over-fitting.
+    pub over: f64,
+}
+
+impl Place {
+    pub const USUAL: Self = Self { shift: 0.0, louder: 0.0, quiet: 1.0, over: 0.0 };
+}
+
 /// What a law says of one run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Said {
@@ -101,6 +118,8 @@ pub(super) struct Said {
     pub loss: f64,
     /// What the loss would be without F, O and G.
     pub level: f64,
+    /// Over-fitting.
+    pub over: f64,
     /// F, G and H, of which the law's error is a share.
     pub fall: f64,
     pub rise: f64,
@@ -141,8 +160,15 @@ impl Law {
         }
     }
 
+    /// How many times G is doubled at a place and horizon.
+    pub fn louder(&self, tau: f64, place: Place) -> f64 {
+        place.louder + (1.0 - place.quiet) * self.anneal * (tau - self.anchor.tau) / LN_2
+    }
+
     /// What is expected at log₂ rate `x` and log₂ horizon over target `tau`.
-    pub fn at(&self, x: f64, tau: f64) -> Said {
+    pub fn at(&self, x: f64, tau: f64, place: Place) -> Said {
+        let louder = self.louder(tau, place);
+        let x = x - place.shift;
         let w = x - self.best;
         let past = tau - self.anchor.tau;
         let u = w + past;
@@ -153,10 +179,12 @@ impl Law {
         let slope = fall * (alpha + 2.0 * bow * learnt).max(0.0);
         let (omega, from) = self.over;
         let beyond = 2.0 * LN_2 * (u - from);
-        let over = omega * if beyond > 30.0 { beyond } else { beyond.exp().ln_1p() } / (2.0 * LN_2);
+        let over = omega * place.over.exp2() * if beyond > 30.0 { beyond } else { beyond.exp().ln_1p() }
+            / (2.0 * LN_2);
         let (gamma, g, g2) = self.rise;
         let up = w.max(0.0);
-        let plain = gamma * (g * w + g2 * up * up.min(4.0) - self.anneal * past).min(60.0).exp();
+        let power = g * w + g2 * up * up.min(4.0) - self.anneal * past + louder * LN_2;
+        let plain = gamma * power.min(60.0).exp();
         let rise = MOST * plain / (MOST + plain);
         let lack = self.lack.0 * gain(self.lack.1, past);
         let floor = self.noise.0 * (-self.noise.1 * past).exp2();
@@ -164,8 +192,24 @@ impl Law {
         let far = (x - self.cliff.0 - self.cliff.1 * past) / CLIFF_WIDTH;
         let wrecked = if far < -12.0 { 0.0 } else { 1.0 / (1.0 + (-1.7 * far).exp()) };
         let level = self.level + lack;
-        Said { loss: level + fall + over + rise, level, fall, rise, lack, usual: a, noise, floor, wrecked }
+        Said {
+            loss: level + fall + over + rise,
+            level,
+            over,
+            fall,
+            rise,
+            lack,
+            usual: a,
+            noise,
+            floor,
+            wrecked,
+        }
     }
+}
+
+/// G, of which this is the usual value, made so many times as large before it saturates.
+pub(super) fn louder_rise(rise: f64, factor: f64) -> f64 {
+    MOST * rise * factor / (MOST - rise + rise * factor).max(1e-300)
 }
 
 const _: () = assert!(RUNGS == 7);

@@ -1,25 +1,57 @@
-//! What the theory says of a schedule's best rate.
+//! What the theory says of a schedule before anything is run.
 
 use lehr_search::Params;
+use lehr_theory::{Bound, Rates};
 
 use crate::strategy::{Goal, StrategyError};
 
-/// The theory gives the direction and the size, not the digits.
+/// Of noise the theory gives the direction and the size, not the digits.
 const TRUST: f64 = 0.7;
 /// Updates at which a curve is read, whatever its horizon.
 const POINTS: u64 = 512;
+/// The last part of a run, which says how much of the noise is left.
+const LAST: u64 = 10;
 
-/// By how many octaves the theory moves the best rate of a schedule, from where `linear` has it.
-pub(super) fn lean(goal: &Goal, params: &Params) -> Result<f64, StrategyError> {
-    let Some(curve) = goal.curve(params, goal.target.steps)? else { return Ok(0.0) };
-    let peak = curve.peak().unwrap_or(1.0);
-    let at = |t: u64| (curve.at(t) / peak).max(0.0);
-    let rates = (0..POINTS).map(|i| at((i * curve.steps()) / POINTS)).collect();
-    let end = at(curve.steps());
-    let Ok(rates) = lehr_theory::Rates::with_end(rates, end) else { return Ok(0.0) };
-    let line: Vec<f64> = (0..POINTS).map(|i| (POINTS - i) as f64 / POINTS as f64).collect();
-    let Ok(line) = lehr_theory::Rates::with_end(line, 0.0) else { return Ok(0.0) };
-    let factor = |rates: &lehr_theory::Rates| lehr_theory::Bound::of(rates).shape_factor();
-    let lean = (factor(&rates) / factor(&line)).log2();
-    Ok(if lean.is_finite() { TRUST * lean } else { 0.0 })
+/// A schedule beside `linear`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Lean {
+    /// By how many octaves its peak has to be higher for the same sum of rates.
+    pub shift: f64,
+    /// How many times it doubles the noise, at the same sum of rates.
+    pub louder: f64,
+    /// Which part of the noise annealing takes away.
+    pub quiet: f64,
+}
+
+impl Default for Lean {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl Lean {
+    /// That of `linear`, and of a schedule that is not known.
+    pub const NONE: Self = Self { shift: 0.0, louder: 0.0, quiet: 1.0 };
+
+    pub fn of(goal: &Goal, params: &Params) -> Result<Self, StrategyError> {
+        let Some(curve) = goal.curve(params, goal.target.steps)? else { return Ok(Self::NONE) };
+        let peak = curve.peak().unwrap_or(1.0);
+        let at = |t: u64| (curve.at(t) / peak).max(0.0);
+        let rates: Vec<f64> = (0..POINTS).map(|i| at((i * curve.steps()) / POINTS)).collect();
+        let line: Vec<f64> = (0..POINTS).map(|i| (POINTS - i) as f64 / POINTS as f64).collect();
+        let left = |rates: &[f64]| {
+            let last = &rates[rates.len() - rates.len() / LAST as usize..];
+            last.iter().sum::<f64>() / last.len() as f64
+        };
+        let quiet = (1.0 - left(&rates)) / (1.0 - left(&line));
+        let bound = |rates, end| Rates::with_end(rates, end).map(|rates| Bound::of(&rates));
+        let (Ok(own), Ok(line)) = (bound(rates, at(curve.steps())), bound(line, 0.0)) else {
+            return Ok(Self::NONE);
+        };
+        let shift = (own.distance / line.distance).log2();
+        let louder = TRUST * ((own.noise + own.last_iterate) / (line.noise + line.last_iterate)).log2()
+            + TRUST * shift;
+        let known = shift.is_finite() && louder.is_finite() && quiet.is_finite();
+        Ok(if known { Self { shift, louder, quiet: quiet.clamp(0.0, 1.05) } } else { Self::NONE })
+    }
 }

@@ -13,6 +13,7 @@ mod bracket;
 mod choose;
 mod conclude;
 mod field;
+mod gain;
 mod law;
 mod lean;
 mod model;
@@ -20,6 +21,9 @@ mod posterior;
 mod question;
 mod rungs;
 mod seeds;
+mod surface;
+
+use std::sync::{Arc, Mutex};
 
 use lehr_search::pruner::Reason;
 use lehr_search::{Direction, Params, Stream, Verdict};
@@ -27,7 +31,8 @@ use lehr_search::{Direction, Params, Stream, Verdict};
 use super::sampled::budget_spent;
 use super::{Goal, Next, Recommendation, Record, RunPlan, Strategy, StrategyError, Trial};
 use bracket::Look;
-use choose::{Answers, Imagined, Option_};
+use choose::{Answers, Option_};
+use gain::Gains;
 use model::{Features, Model};
 use question::{Question, Seen};
 
@@ -35,7 +40,9 @@ use question::{Question, Seen};
 /// next run by expected gain per update, until the expected regret is small enough. The book's page *The annealed strategy*
 /// has its steps.
 #[derive(Clone, Debug, Default)]
-pub struct Annealed {}
+pub struct Annealed {
+    last: Arc<Last>,
+}
 
 impl Annealed {
     /// Whether it can work on a goal with more than full runs: a rate on a logarithmic scale, runs of any length, one seed per
@@ -57,19 +64,45 @@ const CONFIRMED: f64 = 1.0;
 const SAME_RATE: f64 = 0.12;
 /// Places whose runs are weighed against each other.
 const MOST_PLACES: usize = 8;
-/// Possible runs that are looked at closely.
-const MOST_OPTIONS: usize = 40;
 /// New places that are drawn when the other parameters cannot be listed.
 const DRAWN_PLACES: usize = 256;
 
 /// The state of the search after the first look.
 struct Search<'a> {
     question: Question<'a>,
+    known: Known,
+}
+
+/// What follows from a record.
+struct Known {
     features: Vec<Features>,
     model: Model,
     /// Places that could be the answer.
     open: Vec<usize>,
     answers: Answers,
+}
+
+/// What followed from the last record that was looked at, since `next` and `result` ask about the same one.
+#[derive(Default)]
+struct Last(Mutex<Option<(Goal, Record, Known)>>);
+
+impl Last {
+    fn take(&self, goal: &Goal, record: &Record) -> Option<Known> {
+        let last = self.0.lock().ok()?.take()?;
+        Some(last).filter(|last| last.0 == *goal && last.1 == *record).map(|last| last.2)
+    }
+
+    fn keep(&self, goal: &Goal, record: &Record, known: Known) {
+        if let Ok(mut last) = self.0.lock() {
+            *last = Some((goal.clone(), record.clone(), known));
+        }
+    }
+}
+
+impl std::fmt::Debug for Last {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Last")
+    }
 }
 
 impl Strategy for Annealed {
@@ -82,8 +115,12 @@ impl Strategy for Annealed {
         if let Some(next) = first_look(&mut question, record)? {
             return Ok(next);
         }
-        let Some(search) = Search::new(question, record)? else { return Ok(hopeless(goal, record)) };
-        search.next(record)
+        let Some(search) = Search::new(question, record, &self.last)? else {
+            return Ok(hopeless(goal, record));
+        };
+        let next = search.next(record);
+        self.last.keep(goal, record, search.known);
+        next
     }
 
     fn judge(&self, goal: &Goal, record: &Record, run: usize) -> Result<Verdict, StrategyError> {
@@ -110,8 +147,12 @@ impl Strategy for Annealed {
 
     fn result(&self, goal: &Goal, record: &Record) -> Result<Recommendation, StrategyError> {
         let question = Question::new(goal, record)?;
-        match Search::new(question, record)? {
-            Some(search) => conclude::conclude(&search, record),
+        match Search::new(question, record, &self.last)? {
+            Some(search) => {
+                let found = conclude::conclude(&search, record);
+                self.last.keep(goal, record, search.known);
+                found
+            }
             None => Ok(conclude::nothing(goal, record)),
         }
     }
@@ -222,33 +263,32 @@ fn plan(
 }
 
 impl<'a> Search<'a> {
-    /// The posterior of a record; `None` if no run of it is complete.
-    fn new(mut question: Question<'a>, record: &Record) -> Result<Option<Self>, StrategyError> {
-        let seed = question.goal.seed;
+    /// The posterior of a record, `last` if it is the same; `None` if no run of it is complete.
+    fn new(mut question: Question<'a>, record: &Record, last: &Last) -> Result<Option<Self>, StrategyError> {
         let known = question.places.len();
         if !question.points.iter().any(|p| matches!(p.seen, Seen::Loss(_))) {
             return Ok(None);
         }
         add_places(&mut question, record)?;
-        let mut features = Vec::new();
-        for place in &question.places {
-            features.push(Features::new(&place.level, &place.shift, place.shape.lean));
+        if let Some(known) = last.take(question.goal, record) {
+            return Ok(Some(Self { question, known }));
         }
-        let Some(model) = Model::fit(&question, &features, seed) else { return Ok(None) };
+        let features: Vec<Features> = question.places.iter().map(|place| place.features.clone()).collect();
+        let Some(model) = Model::fit(&question, &features, question.goal.seed) else { return Ok(None) };
         let open = best_places(&question, &model, &features, known);
         let answers = Answers::new(&model, &features, &open, question.low, question.high);
-        Ok(Some(Self { question, features, model, open, answers }))
+        Ok(Some(Self { question, known: Known { features, model, open, answers } }))
     }
 
     /// The regret that is good enough, in units of the model.
     fn tolerance(&self) -> f64 {
         match self.question.goal.tolerance {
-            Some(tolerance) => tolerance / self.model.scale,
+            Some(tolerance) => tolerance / self.known.model.scale,
             None => {
-                let draws = &self.model.draws;
+                let draws = &self.known.model.draws;
                 let features = self.features_of_answer();
-                let noise = draws.iter().map(|d| self.model.noise(d, features, 0.0)).collect();
-                let bend = draws.iter().map(|d| self.model.bend(d, features)).collect();
+                let noise = draws.iter().map(|d| self.known.model.noise(d, features, 0.0)).collect();
+                let bend = draws.iter().map(|d| self.known.model.bend(d, features)).collect();
                 let (noise, bend) = (quantile(noise, 0.1), quantile(bend, 0.5));
                 (NOISE_SHARE * noise).max(BEND_SHARE * bend)
             }
@@ -258,11 +298,14 @@ impl<'a> Search<'a> {
     /// The noise of one run at the target: the median of the posterior.
     fn noise(&self) -> f64 {
         let features = self.features_of_answer();
-        quantile(self.model.draws.iter().map(|d| self.model.noise(d, features, 0.0)).collect(), 0.5)
+        quantile(
+            self.known.model.draws.iter().map(|d| self.known.model.noise(d, features, 0.0)).collect(),
+            0.5,
+        )
     }
 
     fn features_of_answer(&self) -> &Features {
-        &self.features[self.answers.at[self.answers.best].0]
+        &self.known.features[self.known.answers.at[self.known.answers.best].0]
     }
 
     fn next(&self, record: &Record) -> Result<Next, StrategyError> {
@@ -273,22 +316,16 @@ impl<'a> Search<'a> {
         let mut stream = Stream::for_trial(goal.seed ^ 0x5eed, record.runs.len() as u64);
         let under_way: Vec<_> =
             self.question.points.iter().filter(|p| p.seen == Seen::Open).copied().collect();
-        let imagined = Imagined::new(&self.model, &self.features, &self.answers, &under_way, &mut stream);
+        let known = &self.known;
+        let gains = Gains::new(&known.model, &known.features, &known.answers, &under_way, &mut stream);
         let start = START_COST * goal.target.steps as f64;
-        let gain = |runs: &[Option_], worlds: usize| {
-            let value = imagined.value((&self.model, &self.features), &self.answers, runs, worlds);
-            value / runs.iter().map(|run| run.cost + start).sum::<f64>()
-        };
-        let options = self.options(record)?;
-        let mut order: Vec<(f64, usize)> =
-            options.iter().enumerate().map(|(i, runs)| (gain(runs, choose::FIRST_OUTCOMES), i)).collect();
-        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let best = order
+        let per_update =
+            |runs: &[Option_]| gains.of(runs) / runs.iter().map(|run| run.cost + start).sum::<f64>();
+        let best = self
+            .options(record)?
             .iter()
-            .take(MOST_OPTIONS)
-            .map(|&(_, i)| (gain(&options[i], choose::OUTCOMES), i))
-            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
-            .and_then(|(gain, i)| Some((gain, *options[i].first()?)));
+            .map(|runs| (per_update(runs), runs[0]))
+            .reduce(|best, other| if other.0 > best.0 { other } else { best });
         let Some((gain, option)) = best else {
             return Ok(Next::Stop { reason: "nothing is left to try within the budget".into() });
         };
@@ -298,7 +335,7 @@ impl<'a> Search<'a> {
         };
         let reason = format!(
             "the expected loss at the target falls most per update, by {:.1e}",
-            gain * (option.cost + start) * self.model.scale
+            gain * (option.cost + start) * self.known.model.scale
         );
         Ok(Next::Run(plan(goal, record, trial, option.horizon, option.seed, reason)?))
     }
@@ -308,7 +345,7 @@ impl<'a> Search<'a> {
     fn confirm(&self, record: &Record) -> Result<Option<Next>, StrategyError> {
         let goal = self.question.goal;
         let (answer, _) = conclude::choice(self)?;
-        let (place, x) = self.answers.at[answer];
+        let (place, x) = self.known.answers.at[answer];
         let x = conclude::rounded(x).clamp(self.question.low, self.question.high);
         let full = self.question.points.iter().filter(|p| p.place == place && p.horizon == goal.target.steps);
         let near = |p: &&question::Point| p.seen != Seen::Diverged && (p.x - x).abs() <= CONFIRMED;
@@ -332,7 +369,7 @@ impl<'a> Search<'a> {
 
     /// Why the search is over, if it is.
     fn finished(&self) -> Option<String> {
-        let (regret, tolerance) = (self.answers.regret(), self.tolerance());
+        let (regret, tolerance) = (self.known.answers.regret(), self.tolerance());
         if regret > tolerance {
             return None;
         }
@@ -340,23 +377,25 @@ impl<'a> Search<'a> {
             Some(tolerance) => format!("the tolerance of {tolerance}"),
             None => format!(
                 "what a third of an octave costs or a quarter of the noise of one run, {:.1e}",
-                tolerance * self.model.scale
+                tolerance * self.known.model.scale
             ),
         };
-        Some(format!("the expected regret is {:.1e}, below {against}", regret * self.model.scale))
+        Some(format!("the expected regret is {:.1e}, below {against}", regret * self.known.model.scale))
     }
 
     /// What could be made next: single runs, and runs that are weighed together, of which the first is made.
     fn options(&self, record: &Record) -> Result<Vec<Vec<Option_>>, StrategyError> {
-        let (question, model) = (&self.question, &self.model);
+        let (question, model) = (&self.question, &self.known.model);
         let (low, high) = (question.low, question.high);
         let mut options = Vec::new();
-        for &place in &self.open {
+        for &place in &self.known.open {
             for &horizon in &question.places[place].shape.rungs {
                 let tau = (horizon as f64 / question.goal.target.steps as f64).log2();
-                let singles = choose::rates(model, &self.features[place], tau, low, high);
+                let singles = choose::rates(model, &self.known.features[place], tau, low, high);
                 let mut sets: Vec<Vec<f64>> = singles.into_iter().map(|x| vec![x]).collect();
-                for [middle, below, above] in choose::spans(model, &self.features[place], tau, low, high) {
+                for [middle, below, above] in
+                    choose::spans(model, &self.known.features[place], tau, low, high)
+                {
                     sets.push(vec![middle, below, above]);
                     sets.push(vec![below, above]);
                 }
@@ -463,7 +502,9 @@ fn best_places(question: &Question<'_>, model: &Model, features: &[Features], kn
         return vec![0];
     }
     let mut wins = vec![0.0f64; question.places.len()];
-    for draw in &model.draws {
+    // Among many a part of the draws will do.
+    let stride = if question.places.len() > 4 * MOST_PLACES { 3 } else { 1 };
+    for draw in model.draws.iter().step_by(stride) {
         let loss = |place: usize| {
             let x = model.best(draw, &features[place], 0.0);
             model.expect(draw, &features[place], &model.spot(&features[place], x, 0.0, None)).mean()

@@ -6,24 +6,24 @@
 //! made up for it.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use lehr_search::Stream;
 
-use super::field::{Amplitudes, Field, Realised, Spot, own_noise};
-use super::law::{Anchor, COORDINATES, Law, PRIOR, SPREAD};
+use super::field::{Amplitudes, Field, Realised, Spot, dot, own_noise};
+use super::law::{Anchor, COORDINATES, Law, PRIOR, Place, SPREAD, Said, louder_rise};
+use super::lean::Lean;
 use super::posterior;
 use super::question::{Point, Question, Seen};
 
 /// Rungs that may share a level: one per octave below the target.
 pub(super) const RUNGS: usize = 7;
-/// Standard deviation of the best rate per unit of another parameter, in octaves.
-const SHIFT_SPREAD: f64 = 0.8;
 /// How far above the level a wrecked run ends, in units of the scale.
 const WRECK: f64 = 3.0;
 /// A run that came to its end is at least this likely not to be wrecked: it may end high up instead.
 const SOUND: f64 = 0.02;
 /// Runs that enter the posterior at most; of more those are left out that cost most against what they say.
-const MOST_POINTS: usize = 50;
+const MOST_POINTS: usize = 64;
 /// Points per octave at which the best rate of a draw is looked for.
 const PER_OCTAVE: f64 = 4.0;
 
@@ -43,32 +43,90 @@ pub(super) struct Expected {
 impl Expected {
     /// The expected loss, wrecks included.
     pub fn mean(&self) -> f64 {
-        (1.0 - self.wrecked) * self.loss + self.wrecked * (self.level + WRECK)
+        (1.0 - self.wrecked) * self.loss + self.wrecked * self.wreck()
+    }
+
+    /// The loss that a wreck stands for.
+    pub fn wreck(&self) -> f64 {
+        self.level + WRECK
     }
 }
 
-/// The weights that a place brings.
-#[derive(Clone, Debug)]
+/// What a place is, as the model takes it.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Features {
-    level: Vec<f64>,
-    shift: Vec<f64>,
-    lean: f64,
+    /// What the level depends on.
+    pub level: Vec<f64>,
+    /// What the best rate depends on: a unit weight of each moves it by so many octaves.
+    pub shift: Vec<f64>,
+    /// What the noise G depends on: a unit weight of each doubles it so many times.
+    pub louder: Vec<f64>,
+    /// What the cost of over-fitting depends on: a unit weight of each doubles it so many times.
+    pub over: Vec<f64>,
+    /// What the theory says of its schedule.
+    pub lean: Lean,
 }
 
 impl Features {
-    pub fn new(level: &[f64], shift: &[f64], lean: f64) -> Self {
-        Self { level: level.to_vec(), shift: shift.to_vec(), lean }
+    /// What there are weights for.
+    fn weighed(&self) -> impl Iterator<Item = f64> {
+        self.shift.iter().chain(&self.louder).chain(&self.over).copied()
+    }
+
+    /// What weights make of a place.
+    fn place(&self, weights: &[f64]) -> Place {
+        let (shift, rest) = weights.split_at(self.shift.len());
+        let (louder, over) = rest.split_at(self.louder.len());
+        Place {
+            over: dot(over, &self.over),
+            shift: dot(shift, &self.shift),
+            louder: self.lean.louder + dot(louder, &self.louder),
+            quiet: self.lean.quiet,
+        }
     }
 }
 
 /// One draw from the posterior.
 pub(super) struct Draw {
-    shifts: Vec<f64>,
+    weights: Vec<f64>,
     spread: f64,
     law: Law,
     errors: Realised,
-    /// log₂ of the best rate at each rung that was asked for, by τ, before a place moves it.
-    bests: RefCell<Vec<(f64, f64)>>,
+    /// By τ, for each horizon that was asked for.
+    courses: RefCell<Vec<(f64, Course)>>,
+}
+
+/// A draw's loss over the grid of rates at one horizon, before a place moves it: G with its error as a share of it, O, and all
+/// else.
+struct Course {
+    rise: Vec<(f64, f64)>,
+    over: Vec<f64>,
+    rest: Vec<f64>,
+}
+
+impl Course {
+    /// Where on the grid the loss is lowest with G and O doubled so many times, from a parabola through the lowest point and its
+    /// neighbours, in steps of the grid.
+    fn lowest(&self, louder: f64, over: f64) -> f64 {
+        let (louder, over) = (louder.exp2(), over.exp2());
+        let at = |i: usize| {
+            self.rest[i] + over * self.over[i] + louder_rise(self.rise[i].0, louder) * self.rise[i].1
+        };
+        let mut low = (0, f64::INFINITY);
+        for i in 0..self.rest.len() {
+            let loss = at(i);
+            if loss < low.1 {
+                low = (i, loss);
+            }
+        }
+        let i = low.0;
+        if i == 0 || i + 1 == self.rest.len() {
+            return i as f64;
+        }
+        let (a, b, c) = (at(i - 1), low.1, at(i + 1));
+        let bow = a - 2.0 * b + c;
+        i as f64 + if bow > 0.0 { (0.5 * (a - c) / bow).clamp(-0.5, 0.5) } else { 0.0 }
+    }
 }
 
 /// The posterior.
@@ -78,41 +136,16 @@ pub(super) struct Model {
     pub scale: f64,
     pub draws: Vec<Draw>,
     field: Field,
-    /// log₂ rates at which the best one is looked for, and their spots by τ.
+    /// log₂ of the lowest and the highest rate.
+    range: (f64, f64),
+    /// Less lean rates at which the best one is looked for, and their spots by τ.
     grid: Vec<f64>,
-    spots: RefCell<Vec<(f64, std::rc::Rc<Vec<Spot>>)>>,
+    spots: RefCell<Vec<(f64, Arc<Vec<Spot>>)>>,
 }
 
 /// The rung of a horizon, by its log₂ over the target: the octave that it is nearest to.
 pub(super) fn rung(tau: f64) -> usize {
     ((-tau).round().max(0.0) as usize).min(RUNGS - 1)
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// By how many octaves weights move the best rate at a place.
-fn shift(weights: &[f64], features: &Features) -> f64 {
-    features.lean + SHIFT_SPREAD * dot(weights, &features.shift)
-}
-
-/// ln density of Student's t with 5 degrees of freedom, up to a constant.
-fn log_t(z: f64, spread: f64) -> f64 {
-    -3.0 * (z * z / 5.0).ln_1p() - spread.ln()
-}
-
-/// ln likelihood of what a run is seen to give.
-pub(super) fn log_likelihood(seen: Seen, zero: f64, scale: f64, expected: &Expected) -> f64 {
-    match seen {
-        Seen::Diverged => expected.wrecked.max(1e-30).ln(),
-        Seen::Open => 0.0,
-        Seen::Loss(loss) => {
-            let y = (loss - zero) / scale;
-            (1.0 - expected.wrecked).max(SOUND).ln()
-                + log_t((y - expected.loss) / expected.noise, expected.noise)
-        }
-    }
 }
 
 /// What the likelihood needs again and again.
@@ -124,7 +157,7 @@ struct Room {
     solved: Vec<f64>,
 }
 
-/// The runs as the posterior takes them.
+/// The runs as the posterior takes them; a rate is less what the theory says of its place.
 struct Runs<'a> {
     /// Runs that came to their end, and those that diverged.
     done: Vec<Point>,
@@ -139,29 +172,29 @@ impl Runs<'_> {
     fn log_likelihood(&self, v: &[f64], field: &Field, room: &mut Room) -> f64 {
         let law = Law::new(v, self.anchor);
         let spread = v[SPREAD].exp();
-        let moved = |p: &Point| p.x - shift(&v[COORDINATES..], &self.features[p.place]);
+        let said = |p: &Point| law.at(p.x, p.tau, self.features[p.place].place(&v[COORDINATES..]));
         room.amplitudes.clear();
         room.errors.clear();
         let mut sum = 0.0;
         for (p, loss) in self.done.iter().zip(&self.losses) {
-            let said = law.at(moved(p), p.tau);
+            let said = said(p);
             room.amplitudes.push(Amplitudes::of(&said, spread));
             room.errors.push(loss - said.loss);
             sum += (1.0 - said.wrecked).max(SOUND).ln();
         }
         for p in &self.lost {
-            sum += law.at(moved(p), p.tau).wrecked.max(1e-30).ln();
+            sum += said(p).wrecked.max(1e-30).ln();
         }
         sum + field.log_density(&room.amplitudes, &room.errors, &mut room.factor, &mut room.solved)
     }
 
     /// The coordinates that some point depends on: not those of choices that were not tried.
-    fn free(&self, shifts: usize) -> Vec<usize> {
+    fn free(&self, weights: usize) -> Vec<usize> {
         let others = self.features.first().is_some_and(|f| !f.level.is_empty());
         let mut free: Vec<usize> = (0..COORDINATES).filter(|&i| i != SPREAD || others).collect();
-        let all = || self.done.iter().chain(&self.lost);
-        let used = |i: &usize| all().any(|p| self.features[p.place].shift[*i] != 0.0);
-        free.extend((0..shifts).filter(used).map(|i| COORDINATES + i));
+        let all = || self.done.iter().chain(&self.lost).map(|p| &self.features[p.place]);
+        let used = |i: &usize| all().any(|f| f.weighed().nth(*i) != Some(0.0));
+        free.extend((0..weights).filter(used).map(|i| COORDINATES + i));
         free
     }
 }
@@ -174,25 +207,31 @@ impl Model {
             Seen::Loss(loss) => Some((*p, (loss - zero) / scale)),
             _ => None,
         };
-        let mut seen: Vec<(Point, f64)> = question.points.iter().filter_map(of).collect();
+        let less = |p: &Point| Point { x: p.x - features[p.place].lean.shift, ..*p };
+        let mut seen: Vec<(Point, f64)> =
+            question.points.iter().filter_map(of).map(|(p, loss)| (less(&p), loss)).collect();
         let (best, level) = fullest(&seen)?;
         thin(&mut seen);
-        let shifts = features.first().map_or(0, |f| f.shift.len());
+        let weights = features.first().map_or(0, |f| f.weighed().count());
         let runs = Runs {
             done: seen.iter().map(|s| s.0).collect(),
             losses: seen.iter().map(|s| s.1).collect(),
-            lost: question.points.iter().filter(|p| p.seen == Seen::Diverged).copied().collect(),
+            lost: question.points.iter().filter(|p| p.seen == Seen::Diverged).map(less).collect(),
             features,
-            anchor: Anchor { x: best.x - features[best.place].lean, tau: best.tau, loss: level },
+            anchor: Anchor { x: best.x, tau: best.tau, loss: level },
         };
+        let leans = || features.iter().map(|f| f.lean.shift);
+        let low = question.low - leans().fold(f64::NEG_INFINITY, f64::max);
+        let high = question.high - leans().fold(f64::INFINITY, f64::min);
         let settings = runs.done.iter().map(|p| features[p.place].level.clone()).collect();
-        let field = Field::new(&runs.done, settings, question.low, question.high);
+        let field = Field::new(&runs.done, settings, low, high);
         let mut prior = PRIOR.to_vec();
-        prior.resize(COORDINATES + shifts, (0.0, 1.0));
+        prior.resize(COORDINATES + weights, (0.0, 1.0));
         let room = RefCell::new(Room::default());
         let likelihood = |v: &[f64]| runs.log_likelihood(v, &field, &mut room.borrow_mut());
         let mut stream = Stream::for_trial(seed, question.points.len() as u64);
-        let drawn = posterior::draw(&prior, &runs.free(shifts), &likelihood, &mut stream);
+        let drawn = posterior::draw(&prior, &runs.free(weights), &likelihood, &mut stream);
+        let spots = field.spots();
         let draws = drawn
             .into_iter()
             .map(|v| {
@@ -201,29 +240,31 @@ impl Model {
                 Draw {
                     spread: v[SPREAD].exp(),
                     law: Law::new(&v, runs.anchor),
-                    errors: field.realise(&room.amplitudes, &room.errors, &mut stream),
-                    shifts: v[COORDINATES..].to_vec(),
-                    bests: RefCell::default(),
+                    errors: field.realise(&room.amplitudes, &room.errors, &spots, &mut stream),
+                    weights: v[COORDINATES..].to_vec(),
+                    courses: RefCell::default(),
                 }
             })
             .collect();
-        let count = ((question.high - question.low) * PER_OCTAVE).ceil().max(1.0);
-        let step = (question.high - question.low) / count;
-        let grid = (0..=count as usize).map(|i| question.low + step * i as f64).collect();
-        Some(Self { zero, scale, draws, field, grid, spots: RefCell::default() })
+        let count = ((high - low) * PER_OCTAVE).ceil().max(1.0);
+        let step = (high - low) / count;
+        let grid = (0..=count as usize).map(|i| low + step * i as f64).collect();
+        let range = (question.low, question.high);
+        Some(Self { zero, scale, draws, field, range, grid, spots: RefCell::default() })
     }
 
     /// A place to ask the draws for: with `seed` for that one's run, else for the mean over seeds.
     pub fn spot(&self, features: &Features, x: f64, tau: f64, seed: Option<u64>) -> Spot {
-        self.field.spot_of(x, tau, seed, &features.level)
+        self.field.spot_of(x - features.lean.shift, tau, seed, &features.level)
     }
 
     /// What a run is expected to give under a draw.
     pub fn expect(&self, draw: &Draw, features: &Features, spot: &Spot) -> Expected {
-        let said = draw.law.at(spot.x - shift(&draw.shifts, features), spot.tau);
+        let said = draw.law.at(spot.x, spot.tau, features.place(&draw.weights));
         let of = Amplitudes::of(&said, draw.spread);
+        let (rise, rest) = draw.errors.of(&said, &of, spot);
         Expected {
-            loss: said.loss + draw.errors.of(&said, &of, spot),
+            loss: said.loss + rise + rest,
             noise: own_noise(&of, spot.has_seed()),
             wrecked: said.wrecked,
             level: said.level,
@@ -232,51 +273,56 @@ impl Model {
 
     /// The best rate at a place under a draw, as log₂, within the range.
     pub fn best(&self, draw: &Draw, features: &Features, tau: f64) -> f64 {
-        let known = draw.bests.borrow().iter().find(|(t, _)| *t == tau).map(|(_, best)| *best);
-        let best = known.unwrap_or_else(|| {
-            let found = self.lowest(draw, tau);
-            draw.bests.borrow_mut().push((tau, found));
-            found
+        let place = features.place(&draw.weights);
+        let louder = draw.law.louder(tau, place);
+        let found = |courses: &[(f64, Course)]| {
+            courses.iter().find(|(t, _)| *t == tau).map(|(_, course)| course.lowest(louder, place.over))
+        };
+        let known = found(&draw.courses.borrow());
+        let at = known.unwrap_or_else(|| {
+            let course = self.course(draw, tau);
+            let at = course.lowest(louder, place.over);
+            draw.courses.borrow_mut().push((tau, course));
+            at
         });
-        (best + shift(&draw.shifts, features)).clamp(self.grid[0], self.grid[self.grid.len() - 1])
+        let step = self.grid[1] - self.grid[0];
+        (self.grid[0] + at * step + place.shift + features.lean.shift).clamp(self.range.0, self.range.1)
     }
 
-    /// Where the loss of a draw is lowest, from a parabola through the lowest point of the grid and its neighbours.
-    fn lowest(&self, draw: &Draw, tau: f64) -> f64 {
-        let known = self.spots.borrow().iter().find(|(t, _)| *t == tau).map(|(_, spots)| spots.clone());
+    /// The loss of a draw over the grid.
+    fn course(&self, draw: &Draw, tau: f64) -> Course {
+        let known = self.spots.borrow().iter().find(|(t, _)| *t == tau).map(|(_, spots)| Arc::clone(spots));
         let spots = known.unwrap_or_else(|| {
-            let made: Vec<Spot> = self.grid.iter().map(|&x| self.field.spot_of(x, tau, None, &[])).collect();
-            let made = std::rc::Rc::new(made);
-            self.spots.borrow_mut().push((tau, made.clone()));
+            let made = self.grid.iter().map(|&x| self.field.spot_of(x, tau, None, &[])).collect();
+            let made = Arc::new(made);
+            self.spots.borrow_mut().push((tau, Arc::clone(&made)));
             made
         });
-        let losses: Vec<f64> = spots
-            .iter()
-            .map(|spot| {
-                let said = draw.law.at(spot.x, tau);
-                said.loss + draw.errors.of(&said, &Amplitudes::of(&said, 0.0), spot)
-            })
-            .collect();
-        let i = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap_or(0);
-        if i == 0 || i + 1 == losses.len() {
-            return self.grid[i];
+        let mut course = Course { rise: Vec::new(), over: Vec::new(), rest: Vec::new() };
+        for spot in spots.iter() {
+            let said = draw.law.at(spot.x, tau, Place::USUAL);
+            let (off, others) = draw.errors.of(&said, &Amplitudes::of(&said, 0.0), spot);
+            course.rise.push((said.rise, 1.0 + off / said.rise.max(1e-300)));
+            course.over.push(said.over);
+            course.rest.push(said.loss - said.rise - said.over + others);
         }
-        let (a, b, c) = (losses[i - 1], losses[i], losses[i + 1]);
-        let bow = a - 2.0 * b + c;
-        let aside = if bow > 0.0 { (0.5 * (a - c) / bow).clamp(-0.5, 0.5) } else { 0.0 };
-        self.grid[i] + aside * (self.grid[i + 1] - self.grid[i])
+        course
     }
 
     /// The standard deviation between runs that differ in the seed alone, at the best rate of a horizon, in units of the
     /// scale.
     pub fn noise(&self, draw: &Draw, features: &Features, tau: f64) -> f64 {
-        draw.law.at(self.best(draw, features, tau), tau).noise
+        self.said(draw, features, self.best(draw, features, tau), tau).noise
     }
 
     /// What an octave below the best rate costs at the target, in units of the scale.
     pub fn bend(&self, draw: &Draw, features: &Features) -> f64 {
         let best = self.best(draw, features, 0.0);
-        draw.law.at(best - 1.0, 0.0).loss - draw.law.at(best, 0.0).loss
+        self.said(draw, features, best - 1.0, 0.0).loss - self.said(draw, features, best, 0.0).loss
+    }
+
+    fn said(&self, draw: &Draw, features: &Features, x: f64, tau: f64) -> Said {
+        draw.law.at(x - features.lean.shift, tau, features.place(&draw.weights))
     }
 
     /// A loss in the user's units.

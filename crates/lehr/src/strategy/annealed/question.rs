@@ -3,21 +3,31 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use lehr_search::Params;
 use lehr_search::space::{Domain, Scale};
-use lehr_search::{Params, Space};
 
-use super::{lean, rungs};
+use super::lean::Lean;
+use super::model::Features;
+use super::rungs;
+use super::surface::{Number, surface};
 use crate::strategy::{Goal, Record, RunState, StrategyError};
+
+/// By how many octaves a choice, the line and the bow of a number move the best rate, as standard deviations.
+const SHIFTS: (f64, f64, f64) = (0.8, 1.5, 1.0);
+/// How many times a choice and the line of a number double the noise G.
+const LOUDER: (f64, f64) = (0.7, 1.0);
+/// How many times a choice, the line and the bow of a number double the cost of over-fitting.
+const OVER: (f64, f64, f64) = (0.3, 1.5, 1.0);
+/// Of a parameter of the schedule the theory has said the most: what it may do beyond that, as a share.
+const UNKNOWN: f64 = 0.5;
 
 /// A setting of everything but the rate.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     /// Its parameters; the rate in them is that of the trial that brought it up.
     pub params: Params,
-    /// What the level depends on.
-    pub level: Vec<f64>,
-    /// What the best rate depends on.
-    pub shift: Vec<f64>,
+    /// What the model takes of it.
+    pub features: Features,
     /// What its schedule says.
     pub shape: Rc<Shape>,
 }
@@ -27,8 +37,8 @@ pub(super) struct Place {
 pub(super) struct Shape {
     /// Horizons at which it may be run, rising, the target last.
     pub rungs: Vec<u64>,
-    /// By how many octaves the theory moves its best rate, from where `linear` has it.
-    pub lean: f64,
+    /// What the theory says of it.
+    pub lean: Lean,
 }
 
 /// What a run gave.
@@ -129,29 +139,26 @@ impl<'a> Question<'a> {
             let name = &self.goal.rate;
             return Err(StrategyError::Record(format!("a trial has no rate '{name}' above 0: {params}")));
         }
-        let mut key = params.clone();
-        key.set(self.goal.rate.as_str(), 1.0);
-        let same = |place: &Place| {
-            let mut other = place.params.clone();
-            other.set(self.goal.rate.as_str(), 1.0);
-            other == key
+        let same = |params: &Params, other: &Params| {
+            let counts = |(name, _): &(&str, _)| *name != self.goal.rate;
+            params.iter().filter(counts).eq(other.iter().filter(counts))
         };
-        if let Some(found) = self.places.iter().position(same) {
+        if let Some(found) = self.places.iter().position(|place| same(&place.params, params)) {
             return Ok(found);
         }
-        let (level, shift) = features(&self.goal.space, &self.others, params);
         let spec = self.goal.spec(params)?;
         let shape = match self.shapes.get(&spec) {
             Some(shape) => Rc::clone(shape),
             None => {
                 let shape =
-                    Shape { rungs: rungs::rungs(self.goal, params)?, lean: lean::lean(self.goal, params)? };
+                    Shape { rungs: rungs::rungs(self.goal, params)?, lean: Lean::of(self.goal, params)? };
                 let shape = Rc::new(shape);
                 self.shapes.insert(spec, Rc::clone(&shape));
                 shape
             }
         };
-        self.places.push(Place { params: params.clone(), level, shift, shape });
+        let features = Features { lean: shape.lean, ..features(self.goal, &self.others, params) };
+        self.places.push(Place { params: params.clone(), features, shape });
         Ok(self.places.len() - 1)
     }
 
@@ -259,31 +266,35 @@ pub(super) fn limits(goal: &Goal) -> Result<(f64, f64), StrategyError> {
     }
 }
 
-/// What level and best rate may depend on: a line and a bow in each number, products of two, one weight for each choice.
-fn features(space: &Space, others: &[usize], params: &Params) -> (Vec<f64>, Vec<f64>) {
-    let Ok(raw) = space.raw(params) else { return (Vec::new(), Vec::new()) };
+/// What level, best rate, noise and over-fitting may depend on: a line and a bow in each number, one weight for each choice.
+fn features(goal: &Goal, others: &[usize], params: &Params) -> Features {
+    let space = &goal.space;
+    let Ok(raw) = space.raw(params) else { return Features::default() };
     let unit = space.to_unit(&raw);
-    let (mut lines, mut bows, mut choices) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut lines, mut choices) = (Vec::new(), Vec::new());
     for &i in others {
-        match &space.parameters()[i].domain {
+        let parameter = &space.parameters()[i];
+        let of_schedule =
+            goal.schedule.as_ref().is_some_and(|s| s.contains(&format!("{{{}}}", parameter.name)));
+        let unknown = if of_schedule { UNKNOWN } else { 1.0 };
+        match &parameter.domain {
             Domain::Categorical { choices: all } => {
                 let chosen = if raw[i].is_nan() { usize::MAX } else { raw[i] as usize };
-                choices.extend((0..all.len()).map(|k| f64::from(u8::from(k == chosen))));
+                choices.extend((0..all.len()).map(|k| (f64::from(u8::from(k == chosen)), unknown)));
             }
-            _ => {
-                let line = if unit[i].is_nan() { 0.0 } else { 2.0 * unit[i] - 1.0 };
-                bows.push(if unit[i].is_nan() { 0.0 } else { line * line - 1.0 / 3.0 });
-                lines.push(line);
-            }
+            _ => lines.push((if unit[i].is_nan() { 0.0 } else { 2.0 * unit[i] - 1.0 }, unknown)),
         }
     }
-    let mut level = choices.clone();
-    level.extend(&lines);
-    level.extend(&bows);
-    for i in 0..lines.len() {
-        level.extend((0..i).map(|j| 0.7 * lines[i] * lines[j]));
+    let bows: Vec<_> = lines.iter().map(|(line, unknown)| (line * line - 1.0 / 3.0, *unknown)).collect();
+    let times =
+        |of: &[(f64, f64)], by: f64| of.iter().map(|(x, unknown)| by * x * unknown).collect::<Vec<f64>>();
+    let numbers: Vec<Number> =
+        lines.iter().map(|&(line, unknown)| Number { unit: (line + 1.0) / 2.0, unknown }).collect();
+    Features {
+        level: surface(&numbers, &choices),
+        shift: [times(&choices, SHIFTS.0), times(&lines, SHIFTS.1), times(&bows, SHIFTS.2)].concat(),
+        louder: [times(&choices, LOUDER.0), times(&lines, LOUDER.1)].concat(),
+        over: [times(&choices, OVER.0), times(&lines, OVER.1), times(&bows, OVER.2)].concat(),
+        lean: Lean::NONE,
     }
-    let mut shift = choices;
-    shift.extend(lines);
-    (level, shift)
 }

@@ -1,0 +1,208 @@
+//! What knowing the ends of runs is worth: the knowledge gradient with correlated beliefs (Frazier, Powell and Dayanik 2009).
+//!
+//! The draws give how what is believed of a run and of each answer vary together. Taken as jointly normal, the runs' ends move
+//! each answer's expected loss by W·z with z standard normal, and the gain is how far the lowest of them falls on average.
+//! Weighing the draws by how well they foretell an imagined end instead would leave few of them that count, and the best of
+//! many answers by few draws looks good by luck: the cheapest runs seemed worth most.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use lehr_search::Stream;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::choose::{Answers, Option_, expected};
+use super::field::dot;
+use super::model::{Expected, Features, Model};
+use super::question::Point;
+
+/// Runs that are weighed together at most.
+const TOGETHER: usize = 3;
+/// Imagined ends.
+const ENDS: usize = 64;
+/// Beliefs further from their median are pulled in to so many times the usual distance.
+const WINSOR: f64 = 3.0;
+/// What is explained of an answer by chance, in units of the expected share: so much is taken off.
+const CHANCE: f64 = 1.0;
+
+/// The gains of runs in the light of a posterior.
+pub(super) struct Gains<'a> {
+    model: &'a Model,
+    features: &'a [Features],
+    /// By how much each answer is worse than the best one: the mean, and the draws around it.
+    behind: Vec<(f64, Vec<f64>)>,
+    ends: Vec<[f64; TOGETHER]>,
+    /// What is believed of runs under way, orthogonal and of unit length, and how each shares in what draws believe.
+    known: Vec<Vec<f64>>,
+    beliefs: RefCell<HashMap<(usize, u64, u64, u64), Rc<Belief>>>,
+}
+
+/// What the draws believe of a run: around its mean, and the mean variance of its noise.
+struct Belief {
+    around: Vec<f64>,
+    noise: f64,
+}
+
+impl Belief {
+    fn of(all: &[Expected]) -> Self {
+        let count = all.len() as f64;
+        // A wreck shows as a loss far above the others.
+        let mut around: Vec<f64> = all.iter().map(Expected::mean).collect();
+        winsorize(&mut around);
+        center(&mut around);
+        let noise = |e: &Expected| {
+            let height = e.wreck() - e.loss;
+            e.noise * e.noise + e.wrecked * (1.0 - e.wrecked) * height * height
+        };
+        Self { around, noise: all.iter().map(noise).sum::<f64>() / count }
+    }
+}
+
+fn center(of: &mut [f64]) {
+    let mean = of.iter().sum::<f64>() / of.len() as f64;
+    of.iter_mut().for_each(|x| *x -= mean);
+}
+
+/// Pulls in what is far from the median.
+fn winsorize(of: &mut [f64]) {
+    let middle = |of: &mut Vec<f64>| {
+        of.sort_by(f64::total_cmp);
+        of[of.len() / 2]
+    };
+    let median = middle(&mut of.to_vec());
+    let usual = 1.48 * middle(&mut of.iter().map(|x| (x - median).abs()).collect());
+    let reach = WINSOR * usual.max(1e-12);
+    of.iter_mut().for_each(|x| *x = x.clamp(median - reach, median + reach));
+}
+
+impl<'a> Gains<'a> {
+    /// With the runs of `open` under way.
+    pub fn new(
+        model: &'a Model,
+        features: &'a [Features],
+        answers: &Answers,
+        open: &[Point],
+        stream: &mut Stream,
+    ) -> Self {
+        let best = answers.draws(answers.best);
+        let behind = (0..answers.at.len()).map(|a| {
+            let mut of: Vec<f64> = answers.draws(a).iter().zip(best).map(|(a, b)| a - b).collect();
+            let mean = of.iter().sum::<f64>() / of.len() as f64;
+            winsorize(&mut of);
+            center(&mut of);
+            (mean, of)
+        });
+        let behind = behind.collect();
+        let mut gains = Self {
+            model,
+            features,
+            behind,
+            ends: ends(stream),
+            known: Vec::new(),
+            beliefs: RefCell::default(),
+        };
+        for run in open {
+            let of = expected(model, &features[run.place], run.x, run.tau, Some(run.seed), |e| *e);
+            gains.await_end(Belief::of(&of), stream);
+        }
+        gains
+    }
+
+    /// Takes off what a run under way will tell, whatever its end.
+    fn await_end(&mut self, mut belief: Belief, stream: &mut Stream) {
+        self.less_known(&mut belief.around);
+        let sd = belief.noise.sqrt();
+        let mut seen: Vec<f64> = belief.around.iter().map(|x| x + sd * stream.normal()).collect();
+        center(&mut seen);
+        let size = dot(&seen, &seen).sqrt().max(1e-300);
+        seen.iter_mut().for_each(|x| *x /= size);
+        for (_, around) in &mut self.behind {
+            take_off(around, &seen);
+        }
+        self.known.push(seen);
+    }
+
+    fn less_known(&self, around: &mut [f64]) {
+        self.known.iter().for_each(|seen| take_off(around, seen));
+    }
+
+    fn belief(&self, run: &Option_) -> Rc<Belief> {
+        let key = (run.place, run.x.to_bits(), run.horizon, run.seed);
+        let known = self.beliefs.borrow().get(&key).map(Rc::clone);
+        known.unwrap_or_else(|| {
+            let of = expected(self.model, &self.features[run.place], run.x, run.tau, Some(run.seed), |e| *e);
+            let mut belief = Belief::of(&of);
+            self.less_known(&mut belief.around);
+            let made = Rc::new(belief);
+            self.beliefs.borrow_mut().insert(key, Rc::clone(&made));
+            made
+        })
+    }
+
+    /// By how much knowing the ends of runs is expected to lower the loss of the answer.
+    pub fn of(&self, runs: &[Option_]) -> f64 {
+        let beliefs: Vec<Rc<Belief>> = runs.iter().map(|run| self.belief(run)).collect();
+        let axes = axes(&beliefs);
+        let count = self.behind.first().map_or(1, |b| b.1.len()) as f64;
+        let chance = CHANCE * runs.len() as f64 / count;
+        let moves: Vec<(f64, [f64; TOGETHER])> = self
+            .behind
+            .iter()
+            .map(|(mean, around)| {
+                let mut along = [0.0; TOGETHER];
+                along.iter_mut().zip(&axes).for_each(|(w, axis)| *w = dot(around, axis) / count);
+                let (explained, all) = (dot(&along, &along), dot(around, around) / count);
+                let sure = (1.0 - chance * all / explained.max(1e-300)).max(0.0).sqrt();
+                (*mean, along.map(|w| sure * w))
+            })
+            .collect();
+        let lowest = |z: &[f64; TOGETHER]| {
+            let at = |(mean, w): &(f64, [f64; TOGETHER])| mean + w[0] * z[0] + w[1] * z[1] + w[2] * z[2];
+            moves.iter().map(at).fold(0.0, f64::min)
+        };
+        -self.ends.iter().map(lowest).sum::<f64>() / self.ends.len() as f64
+    }
+}
+
+fn take_off(around: &mut [f64], unit: &[f64]) {
+    let along = dot(around, unit);
+    around.iter_mut().zip(unit).for_each(|(x, u)| *x -= along * u);
+}
+
+/// Directions in the draws along which the ends of runs, noise included, are independent and of unit variance.
+fn axes(beliefs: &[Rc<Belief>]) -> Vec<Vec<f64>> {
+    let m = beliefs.len();
+    let mut factor = [[0.0f64; TOGETHER]; TOGETHER];
+    let mut axes: Vec<Vec<f64>> = Vec::new();
+    for i in 0..m {
+        let around = &beliefs[i].around;
+        let mut axis = around.clone();
+        let mut own = dot(around, around) / around.len() as f64 + beliefs[i].noise;
+        for j in 0..i {
+            // Cholesky's factor of the covariance of the ends, and the axes that it makes of the beliefs.
+            let shared = dot(around, &beliefs[j].around) / around.len() as f64;
+            let before: f64 = (0..j).map(|k| factor[i][k] * factor[j][k]).sum();
+            factor[i][j] = (shared - before) / factor[j][j];
+            let by = factor[i][j];
+            axis.iter_mut().zip(&axes[j]).for_each(|(x, other)| *x -= by * other);
+            own -= by * by;
+        }
+        factor[i][i] = own.max(1e-300).sqrt();
+        axis.iter_mut().for_each(|x| *x /= factor[i][i]);
+        axes.push(axis);
+    }
+    axes
+}
+
+/// Standard normal numbers in pairs of opposite sign, the first of each spread evenly.
+fn ends(stream: &mut Stream) -> Vec<[f64; TOGETHER]> {
+    let half = ENDS / 2;
+    (0..half)
+        .flat_map(|k| {
+            let share = 0.5 + 0.5 * (k as f64 + 0.5) / half as f64;
+            let z = [Normal::standard().inverse_cdf(share), stream.normal(), stream.normal()];
+            [z, z.map(|x| -x)]
+        })
+        .collect()
+}
