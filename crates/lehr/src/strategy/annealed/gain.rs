@@ -26,6 +26,9 @@ const WINSOR: f64 = 3.0;
 /// What is explained of an answer by chance, in units of the expected share: so much is taken off.
 const CHANCE: f64 = 1.0;
 
+/// A possible run: place, rate, horizon and seed.
+type Run = (usize, u64, u64, u64);
+
 /// The gains of runs in the light of a posterior.
 pub(super) struct Gains<'a> {
     model: &'a Model,
@@ -35,7 +38,7 @@ pub(super) struct Gains<'a> {
     ends: Vec<[f64; TOGETHER]>,
     /// What is believed of runs under way, orthogonal and of unit length, and how each shares in what draws believe.
     known: Vec<Vec<f64>>,
-    beliefs: RefCell<HashMap<(usize, u64, u64, u64), Rc<Belief>>>,
+    beliefs: RefCell<HashMap<Run, Rc<Belief>>>,
 }
 
 /// What the draws believe of a run: around its mean, and the mean variance of its noise.
