@@ -333,3 +333,68 @@ fn rates_at_the_ends_of_the_range_are_within_it() {
         }
     }
 }
+
+/// What the theory says before any run: the peak of a constant rate is half that of `linear` for the same sum, nothing takes its
+/// noise away; a schedule that is not known is like `linear`.
+#[test]
+fn schedules_start_from_the_theory() {
+    let of = |spec: &str| {
+        let goal = goal(0).schedule(spec);
+        lean::Lean::of(&goal, &[("lr", 0.1)].into_iter().collect()).unwrap()
+    };
+    let (linear, constant) = (of("linear"), of("constant"));
+    assert!(linear.shift.abs() < 0.01 && linear.louder.abs() < 0.01 && (linear.quiet - 1.0).abs() < 0.01);
+    assert!(
+        (constant.shift + 1.0).abs() < 0.01 && constant.louder > 0.3 && constant.quiet < 1e-9,
+        "{constant:?}"
+    );
+    let cosine = of("cosine to 0.1");
+    assert!(cosine.shift.abs() < 0.2 && (0.8..1.0).contains(&cosine.quiet), "{cosine:?}");
+    let unknown = Goal { schedule: None, ..goal(0) };
+    assert_eq!(lean::Lean::of(&unknown, &Params::new()).unwrap(), lean::Lean::NONE);
+}
+
+/// Gains of runs after a first look: none without information, less with more noise ahead, hardly any once the same run is under way.
+#[test]
+fn gains_are_of_what_is_not_known() {
+    let goal = goal(4);
+    let mut record = Record::default();
+    let run = |record: &mut Record, x: f64, horizon: u64, seed: u64| {
+        let params: Params = [("lr", x.exp2())].into_iter().collect();
+        let trial = Trial::New(params.clone());
+        let plan = plan(&goal, record, trial, horizon, seed, String::new()).unwrap();
+        (record.start(&plan), PLAIN.run(&params, horizon, seed))
+    };
+    for (x, horizon) in [(-8.5, 100), (-5.0, 100), (-3.5, 100), (-7.5, 800), (-5.0, 800)] {
+        let (number, end) = run(&mut record, x, horizon, horizon);
+        record.finish(number, end);
+    }
+    let tau = |horizon: u64| (horizon as f64 / TARGET as f64).log2();
+    let option = |x: f64, horizon: u64, seed: u64| Option_ {
+        place: 0,
+        x,
+        tau: tau(horizon),
+        horizon,
+        trial: None,
+        seed,
+        cost: horizon as f64,
+    };
+    let of = |record: &Record, runs: &[Option_]| {
+        let question = Question::new(&goal, record).unwrap();
+        let open: Vec<_> = question.points.iter().filter(|p| p.seen == Seen::Open).copied().collect();
+        let known = Search::new(question, record, &Last::default()).unwrap().unwrap().known;
+        let mut stream = Stream::for_trial(1, 1);
+        Gains::new(&known.model, &known.features, &known.answers, &open, &mut stream).of(runs)
+    };
+    let (full, short) = ([option(-7.0, TARGET, 9)], [option(-7.0, 100, 9)]);
+    let pair = [option(-8.0, TARGET, 9), option(-6.0, TARGET, 9)];
+    assert!(of(&record, &pair) > 3.0 * of(&record, &short), "{} {}", of(&record, &pair), of(&record, &short));
+    assert!(of(&record, &pair) > of(&record, &full) && of(&record, &full) >= 0.0);
+    // The same two under way.
+    let before = of(&record, &pair);
+    for run_ in &pair {
+        run(&mut record, run_.x, run_.horizon, run_.seed);
+    }
+    let after = of(&record, &pair);
+    assert!(after < 0.5 * before, "{after} {before}");
+}
