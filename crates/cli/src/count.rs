@@ -37,9 +37,22 @@ pub fn steps(text: &str) -> Result<u64, String> {
     within(1, u64::MAX)(text)
 }
 
+/// A seed: any whole number of 64 bits.
+pub fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{count, within};
+    use super::{count, seed, within};
+
+    #[test]
+    fn seeds_are_whole_numbers() {
+        assert_eq!((seed("0"), seed("18446744073709551615")), (Ok(0), Ok(u64::MAX)));
+        for text in ["-1", "1.5", "", "x", "18446744073709551616"] {
+            assert!(seed(text).unwrap_err().contains("whole number from 0"), "{text}");
+        }
+    }
 
     #[test]
     fn counts_as_people_write_them() {

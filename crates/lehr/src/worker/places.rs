@@ -48,15 +48,26 @@ impl Place {
     /// A storage that does not answer, a folder that cannot be written.
     pub fn name_of(out: &Path, study: &Study) -> Result<String, WorkerError> {
         let id = study.identity()?;
-        let mut name = study.name().to_owned();
-        for number in 2_u64.. {
-            let folder = Self::of_study(out, &name);
-            if is_owned(&folder, &id).map_err(ProgramError::io("use", &folder))? {
-                break;
-            }
-            name = format!("{}-{number}", study.name());
-        }
-        Ok(name)
+        first_name(study.name(), |name| {
+            let folder = Self::of_study(out, name);
+            Ok(is_owned(&folder, &id).map_err(ProgramError::io("use", &folder))?)
+        })
+    }
+
+    /// The name that [`Place::name_of`] would give to a study of this name, without a trace; `None` where it is not made yet.
+    ///
+    /// # Errors
+    /// A storage that does not answer.
+    pub fn name_foreseen(out: &Path, name: &str, study: Option<&Study>) -> Result<String, WorkerError> {
+        let id = study.map(Study::known_identity).transpose()?.flatten();
+        first_name(name, |name| {
+            let folder = Self::of_study(out, name);
+            let owner = fs::read_to_string(folder.join(OWNER)).ok();
+            Ok(match owner {
+                Some(owner) => Some(owner.trim()) == id.as_deref(),
+                None => !has_entries(&folder),
+            })
+        })
     }
 
     /// Makes the folder, and gives it in full: the program may work in another one.
@@ -89,12 +100,28 @@ impl Place {
     }
 }
 
+/// The first of NAME, NAME-2, NAME-3, … that may be taken.
+fn first_name(study: &str, may: impl Fn(&str) -> Result<bool, WorkerError>) -> Result<String, WorkerError> {
+    let mut name = study.to_owned();
+    for number in 2_u64.. {
+        if may(&name)? {
+            break;
+        }
+        name = format!("{study}-{number}");
+    }
+    Ok(name)
+}
+
+fn has_entries(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
 /// Whether a folder belongs to the study of this identity; one that is not there yet is made for it.
 fn is_owned(folder: &Path, id: &str) -> std::io::Result<bool> {
     let owner = folder.join(OWNER);
     if !owner.exists() {
         // Files without an owner are not ours.
-        if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        if has_entries(folder) {
             return Ok(false);
         }
         fs::create_dir_all(folder)?;
@@ -165,9 +192,15 @@ mod tests {
             Study::create(storage, "s", lehr_search::Direction::Minimize, &space).unwrap()
         };
         let (first, second) = (study(), study());
+        let foreseen = |study| Place::name_foreseen(out.path(), "s", study).unwrap();
+        assert_eq!((foreseen(None), foreseen(Some(&second))), ("s".into(), "s".into()));
+        assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0, "nothing was made");
         for _ in 0..2 {
             assert_eq!(Place::name_of(out.path(), &first).unwrap(), "s");
+            assert_eq!(foreseen(Some(&first)), "s");
+            assert_eq!(foreseen(Some(&second)), "s-2");
             assert_eq!(Place::name_of(out.path(), &second).unwrap(), "s-2");
+            assert_eq!(foreseen(None), "s-3");
         }
         // Files that were there before anybody said whose they are.
         fs::create_dir_all(out.path().join("s-3/trial-00000")).unwrap();
