@@ -124,7 +124,7 @@ fn nothing(summary: &Summary<'_>) -> Option<String> {
         return None;
     }
     Some(match (failed, diverged) {
-        (_, 0) => "no trial has a result: all have failed, as told above; the study goes on where it is started again".into(),
+        (_, 0) => "no trial has a result: all have failed; mend the command and start again: the study goes on".into(),
         (0, _) => "no trial has a result: all have diverged; try lower rates, or look whether the loss that is read is the right one".into(),
         _ => format!("no trial has a result: {failed} have failed and {diverged} have diverged"),
     })
