@@ -13,6 +13,9 @@ use crate::program::ProgramError;
 /// The file in the folder of a study that says whose it is.
 const OWNER: &str = ".study";
 
+/// The bytes of a study's name that go into a folder's, which has 255 at most; a study may have 512 letters.
+const LONGEST: usize = 200;
+
 /// The folder of one run.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -100,8 +103,10 @@ impl Place {
     }
 }
 
-/// The first of NAME, NAME-2, NAME-3, … that may be taken.
+/// The first of NAME, NAME-2, NAME-3, … that may be taken; of a long name its beginning.
 fn first_name(study: &str, may: impl Fn(&str) -> Result<bool, WorkerError>) -> Result<String, WorkerError> {
+    let end = (0..=LONGEST.min(study.len())).rev().find(|&end| study.is_char_boundary(end));
+    let study = &study[..end.unwrap_or(0)];
     let mut name = study.to_owned();
     for number in 2_u64.. {
         if may(&name)? {
@@ -205,6 +210,20 @@ mod tests {
         // Files that were there before anybody said whose they are.
         fs::create_dir_all(out.path().join("s-3/trial-00000")).unwrap();
         assert_eq!(Place::name_of(out.path(), &study()).unwrap(), "s-4");
+    }
+
+    #[test]
+    fn a_long_name_is_cut() {
+        let out = tempfile::tempdir().unwrap();
+        let (name, cut) = ("ä".repeat(512), "ä".repeat(100));
+        for expected in [cut.clone(), format!("{cut}-2")] {
+            let space = "lr=log 1e-4..1".parse().unwrap();
+            let storage = lehr_study::open_shared("memory:").unwrap();
+            let study = Study::create(storage, &name, lehr_search::Direction::Minimize, &space).unwrap();
+            assert_eq!(Place::name_foreseen(out.path(), &name, None).unwrap(), expected);
+            assert_eq!(Place::name_of(out.path(), &study).unwrap(), expected);
+            assert_eq!(Place::name_of(out.path(), &study).unwrap(), expected);
+        }
     }
 
     #[test]
