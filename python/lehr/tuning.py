@@ -40,7 +40,6 @@ class Trial:
         self.spec: str | None = plan["spec"]
         """The schedule as text."""
         self._rate = plan["rate"]
-        self._checkpoint = plan["checkpoint"]
 
     def __getitem__(self, name: str) -> Any:
         return self.params[name]
@@ -70,10 +69,12 @@ class Trial:
 
     @property
     def checkpoint_dir(self) -> Path:
-        """A folder of this run's own, made when it is first asked for."""
-        folder = self._tuner.folder / self._checkpoint
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        """A folder of this run's own, made when it is first asked for.
+
+        It lies in ``STUDY/`` of the search's folder, or in ``STUDY-2/`` where files of another study of that name are there.
+        """
+        with self._tuner._lock:
+            return Path(self._tuner._core.checkpoint(self._tuner.folder, self.number, self._run))
 
     def __repr__(self) -> str:
         return f"<lehr.Trial {self.number}: {self.params}, {self.steps} steps>"

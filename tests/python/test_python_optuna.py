@@ -25,28 +25,10 @@ class EverySuite(BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySample
         return lambda: lehr.optuna.Sampler(self.METHOD, seed=0)
 
 
-class TestAuto(EverySuite):
-    METHOD = "auto"
-
-
-class TestTpe(EverySuite):
-    METHOD = "tpe"
-
-
-class TestGp(EverySuite):
-    METHOD = "gp"
-
-
-class TestCmaEs(EverySuite):
-    METHOD = "cma-es"
-
-
-class TestRandom(EverySuite):
-    METHOD = "random"
-
-
-class TestSobol(EverySuite):
-    METHOD = "sobol"
+# pytest collects one class for each.
+for method in METHODS:
+    name = "Test" + method.title().replace("-", "")
+    globals()[name] = type(name, (EverySuite,), {"METHOD": method})
 
 
 def bowl(trial):

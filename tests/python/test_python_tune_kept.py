@@ -228,3 +228,29 @@ def test_a_script_that_asks_for_its_trial_is_run_by_the_program(tmp_path, lehr):
         for step in range(12):
             x -= trial["params"]["lr"] * (1 - step / 12) * x
         assert trial["value"] == pytest.approx(x * x)
+
+
+def test_a_new_study_of_an_old_name_does_not_find_the_files_of_the_old_one(tmp_path):
+    out = tmp_path / "out"
+
+    def one_run(storage):
+        tuner = lehr.Tuner(SPACE, 10, storage=storage, study="s", strategy="random", folder=out)
+        trial = tuner.ask()
+        folder = trial.checkpoint_dir
+        found = sorted(file.name for file in folder.iterdir())
+        (folder / "weights").write_text("w")
+        assert trial.checkpoint_dir == folder
+        tuner.tell(trial, 1.0)
+        return trial.number, folder.relative_to(out.resolve()).parts[0], found
+
+    one, two = (f"sqlite:///{tmp_path / name}.db" for name in ("one", "two"))
+    assert one_run(one) == (0, "s", [])
+    assert one_run(two) == (0, "s-2", [])
+    # Each goes on in its own folder; so does a study without a storage.
+    assert one_run(one) == (1, "s", [])
+    assert one_run(two) == (1, "s-2", [])
+    names = {lehr.Tuner(SPACE, 10, folder=out).ask().checkpoint_dir.parts[-4] for _ in range(2)}
+    assert names == {"study", "study-2"}
+    # And one that was removed leaves its files to nobody.
+    (tmp_path / "one.db").unlink()
+    assert one_run(one) == (0, "s-3", [])

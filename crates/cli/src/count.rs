@@ -37,9 +37,26 @@ pub fn steps(text: &str) -> Result<u64, String> {
     within(1, u64::MAX)(text)
 }
 
+/// The largest seed. JSON and CSV carry whole numbers up to 2^53, and several seeds count up from the first.
+const SEED: u64 = 1 << 52;
+
+/// A seed.
+pub fn seed(text: &str) -> Result<u64, String> {
+    let fitting = text.parse().ok().filter(|seed| *seed <= SEED);
+    fitting.ok_or_else(|| format!("a seed is a whole number from 0 to {SEED}"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{count, within};
+    use super::{count, seed, within};
+
+    #[test]
+    fn seeds_are_whole_numbers() {
+        assert_eq!((seed("0"), seed("4503599627370496")), (Ok(0), Ok(1 << 52)));
+        for text in ["-1", "1.5", "", "x", "4503599627370497", "18446744073709551616"] {
+            assert!(seed(text).unwrap_err().contains("whole number from 0"), "{text}");
+        }
+    }
 
     #[test]
     fn counts_as_people_write_them() {

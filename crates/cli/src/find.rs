@@ -57,7 +57,7 @@ pub struct Find {
     #[arg(long, value_name = "N", default_value_t = 32)]
     batch: usize,
     /// Seed of split, weights and order of data
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = crate::count::seed, allow_negative_numbers = true)]
     seed: u64,
     /// Save the picture; the ending says how: .svg or .png
     #[arg(short, long, value_name = "FILE")]

@@ -107,6 +107,8 @@ fn wrong_arguments_are_refused() {
         (&["--batch", "0"], &["batch"]),
         (&["--points", "0"], &["points"]),
         (&["--seeds", "0"], &["seeds"]),
+        (&["--seed", "-1"], &["--seed", "a seed is a whole number from 0"]),
+        (&["--seed", "1.5"], &["--seed", "a seed is a whole number from 0"]),
         (&["--weight-decay", "-1"], &["weight-decay"]),
         (&["--weight-decay", "nan"], &["weight-decay"]),
         (&["--model", "resnet"], &["resnet", "mlp"]),

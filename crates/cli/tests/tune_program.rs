@@ -166,6 +166,39 @@ fn programs_that_fail_end_the_search_and_say_why() {
 }
 
 #[test]
+fn a_search_without_a_result_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [("exit 3", "all have failed"), (r#"echo '{"loss": 1e400}'"#, "all have diverged")];
+    for (study, (script, words)) in ["failed", "diverged"].into_iter().zip(cases) {
+        let args = ["tune", "--study", study, "--metric", "loss", "--lr", "0.1..1", "--trials", "3"];
+        let done = run(folder.path(), &[&args[..], &["--", "sh", "-c", script]].concat());
+        let (out, said) = (text(&done.stdout), text(&done.stderr));
+        assert_eq!(done.status.code(), Some(1), "{said}");
+        assert!(said.contains("no trial has a result") && said.contains(words), "{said}");
+        assert!(out.contains(&format!("3 trials: 3 {study}")), "{out}");
+        // With --json the object is there as well.
+        let done = run(folder.path(), &[&args[..], &["--json", "--", "sh", "-c", script]].concat());
+        let found: Value = serde_json::from_slice(&done.stdout).unwrap();
+        assert_eq!((done.status.code(), &found["counts"][study]), (Some(1), &3.into()));
+    }
+    // One result is one.
+    let some = "[ $LEHR_TRIAL = 0 ] && exit 3; echo '{\"loss\": 1}'";
+    let args = ["tune", "--metric", "loss", "--lr", "0.1..1", "--trials", "3", "--", "sh", "-c", some];
+    assert!(run(folder.path(), &args).status.success());
+}
+
+#[test]
+fn a_dry_run_shows_the_folder_that_a_study_would_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let args =
+        ["--lr", "0.1..1", "--trials", "1", "--", "sh", "-c", "echo '{\"val_loss\": 1}' # {checkpoint}"];
+    let dry = || text(&run(folder.path(), &[&["tune", "--dry-run"], &args[..]].concat()).stdout);
+    assert!(dry().contains("lehr-out/sh/trial-00000"), "{}", dry());
+    assert!(run(folder.path(), &[&["tune", "--storage", "one.db"], &args[..]].concat()).status.success());
+    assert!(dry().contains("lehr-out/sh-2/trial-00000"), "{}", dry());
+}
+
+#[test]
 fn jobs_have_a_device_each_and_programs_their_environment() {
     let folder = tempfile::tempdir().unwrap();
     let script = "echo \"$CUDA_VISIBLE_DEVICES $LEHR_PARAMS $LEHR_STEPS $LEHR_SEED $LEHR_SCHEDULE\" >> seen

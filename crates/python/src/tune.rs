@@ -35,6 +35,8 @@ pub struct PyTuner {
     entered: i64,
     runs: HashMap<usize, Open>,
     buried: Option<Instant>,
+    /// The folder that was asked for last, and the name under which the study has its files there.
+    home: Option<(PathBuf, String)>,
 }
 
 struct Open {
@@ -140,7 +142,7 @@ impl PyTuner {
             Ok((study, entered))
         };
         let (study, entered) = py.detach(begin).map_err(error::lehr)?;
-        Ok(Self { goal, strategy, study, worker, entered, runs: HashMap::new(), buried: None })
+        Ok(Self { goal, strategy, study, worker, entered, runs: HashMap::new(), buried: None, home: None })
     }
 
     #[getter]
@@ -165,6 +167,11 @@ impl PyTuner {
         py.detach(|| open.attempt.report(step, value)).map_err(error::lehr)?;
         open.last = Some(step);
         Ok(())
+    }
+
+    /// The folder in `out` for the checkpoints of a run, made where it is not there: no other study's, also one of this name.
+    fn checkpoint(&mut self, py: Python<'_>, out: PathBuf, trial: usize, run: usize) -> PyResult<PathBuf> {
+        py.detach(|| self.make_place(out, trial, run)).map(|place| place.checkpoint()).map_err(error::lehr)
     }
 
     /// Whether to stop a run that is under way, and why: somebody asked for its end, or the strategy prunes it.
@@ -262,6 +269,16 @@ impl PyTuner {
         self.runs.get_mut(&run).ok_or_else(absent)
     }
 
+    fn make_place(&mut self, out: PathBuf, trial: usize, run: usize) -> Result<Place, WorkerError> {
+        let name = match self.home.take() {
+            Some((folder, name)) if folder == out => name,
+            _ => Place::name_of(&out, &self.study)?,
+        };
+        let place = Place::new(&out, &name, trial, run).make()?;
+        self.home = Some((out, name));
+        Ok(place)
+    }
+
     fn ask(&mut self) -> Result<Value, WorkerError> {
         let now = Instant::now();
         if self.buried.is_none_or(|last| now - last > Duration::from_secs(2)) {
@@ -288,12 +305,10 @@ impl PyTuner {
                 return Err(why.into());
             }
         };
-        let place = Place::new(nowhere, &name, claim.trial, claim.run);
         let answer = json!({
             "run": claim.run, "trial": claim.trial, "params": params, "spec": spec,
             "rate": params.float(&self.goal.rate), "steps": claim.plan.horizon, "seed": claim.plan.seed,
             "reason": reason,
-            "checkpoint": place.checkpoint(),
         });
         self.runs.insert(claim.run, Open { attempt, last: None });
         Ok(answer)

@@ -119,6 +119,8 @@ struct Open {
     claim: Claim,
     /// Reports that are not written yet.
     values: Vec<(u64, f64)>,
+    /// Whether a sign of life was given yet.
+    signed: bool,
     /// Whether it was taken from this worker.
     lost: bool,
     /// Why its end was asked for.
@@ -128,7 +130,7 @@ struct Open {
 #[derive(Debug, Default)]
 struct State {
     runs: BTreeMap<i64, Open>,
-    /// When the oldest report that is not written was made.
+    /// When the oldest report that is not written was made, or a run began that gave no sign of life yet.
     since: Option<Instant>,
     /// When signs of life were given last.
     signed: Option<Instant>,
@@ -187,9 +189,9 @@ impl Keeper {
     fn add(self: &Arc<Self>, claim: &Claim) {
         let mut state = self.lock();
         state.signed.get_or_insert_with(Instant::now);
-        state
-            .runs
-            .insert(claim.run_id, Open { claim: claim.clone(), values: Vec::new(), lost: false, stop: None });
+        state.since.get_or_insert_with(Instant::now);
+        let open = Open { claim: claim.clone(), values: Vec::new(), signed: false, lost: false, stop: None };
+        state.runs.insert(claim.run_id, open);
         drop(state);
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
@@ -241,7 +243,8 @@ impl Keeper {
                 state.signed = Some(Instant::now());
             }
             let since = state.since.take();
-            let runs = state.runs.values_mut().filter(|open| !open.lost && (sign || !open.values.is_empty()));
+            let due = |open: &Open| !open.lost && (sign || !open.signed || !open.values.is_empty());
+            let runs = state.runs.values_mut().filter(|open| due(open));
             let reports: Vec<Reports> = runs
                 .map(|open| Reports { claim: open.claim.clone(), values: std::mem::take(&mut open.values) })
                 .collect();
@@ -253,6 +256,7 @@ impl Keeper {
             Ok(standing) => {
                 for (report, standing) in reports.iter().zip(standing) {
                     if let Some(open) = state.runs.get_mut(&report.claim.run_id) {
+                        open.signed = true;
                         match standing {
                             Standing::Holds => {}
                             Standing::Stopped(reason) => open.stop = Some(reason),

@@ -52,7 +52,8 @@ impl Study {
     ) -> Result<Self, StudyError> {
         let id = storage.create_study(name, &[direction])?;
         let mut study = Self::new(storage, id, name, vec![direction]);
-        study.set_setting(SPACE, space.to_string().into())?;
+        // The identity comes with it: two workers that ask for it at the same moment must get one.
+        study.set_settings(&[(SPACE, space.to_string().into()), (IDENTITY, new_identity().into())])?;
         study.space = Some(space.clone());
         Ok(study)
     }
@@ -147,18 +148,31 @@ impl Study {
 
     /// Keeps a setting.
     pub fn set_setting(&self, name: &str, value: Json) -> Result<(), StudyError> {
-        let name = format!("lehr:{name}");
-        self.storage.0.set_attributes(Owner::Study(self.id), Kind::System, &[(&name, value)])
+        self.set_settings(&[(name, value)])
     }
 
-    /// What tells this study from every other one, of whatever name in whatever storage; given to it when first asked for.
+    fn set_settings(&self, settings: &[(&str, Json)]) -> Result<(), StudyError> {
+        let named: Vec<(String, &Json)> =
+            settings.iter().map(|(name, value)| (format!("lehr:{name}"), value)).collect();
+        let values: Vec<(&str, Json)> =
+            named.iter().map(|(name, value)| (name.as_str(), (*value).clone())).collect();
+        self.storage.0.set_attributes(Owner::Study(self.id), Kind::System, &values)
+    }
+
+    /// What tells this study from every other one, of whatever name in whatever storage; one that Lehr did not make is given it
+    /// when it is first asked for.
     pub fn identity(&self) -> Result<String, StudyError> {
-        if let Some(Json::String(id)) = self.setting(IDENTITY)? {
+        if let Some(id) = self.known_identity()? {
             return Ok(id);
         }
-        let id = format!("{:032x}", rand::random::<u128>());
+        let id = new_identity();
         self.set_setting(IDENTITY, id.clone().into())?;
         Ok(id)
+    }
+
+    /// Its identity, if it was given one.
+    pub fn known_identity(&self) -> Result<Option<String>, StudyError> {
+        Ok(self.setting(IDENTITY)?.and_then(|id| id.as_str().map(str::to_owned)))
     }
 
     /// Reads what is new.
@@ -277,6 +291,10 @@ impl Study {
         };
         attempt.set_params(&space, &params)
     }
+}
+
+fn new_identity() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 /// The pending trials that a suggestion sees.

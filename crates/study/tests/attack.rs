@@ -335,3 +335,24 @@ fn a_server_that_restarts_loses_and_doubles_nothing() {
     let error = open(&wrong).err().unwrap().to_string();
     assert!(error.contains("does not exist") && !error.contains("secret"), "{error}");
 }
+
+#[test]
+fn optuna_sees_that_a_silent_run_lives_and_nothing_of_one_that_was_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.db");
+    let study = study(open_shared(&url(&path)).unwrap());
+    let optuna = rusqlite::Connection::open(&path).unwrap();
+    let signs = || -> Vec<i64> {
+        let mut statement = optuna.prepare("SELECT trial_id FROM trial_heartbeats").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let short = start(&study);
+    short.finish(&RunEnd::new(RunOutcome::Complete(0.5), 100)).unwrap();
+    let silent = start(&study);
+    // Within a second; more where the machine is busy.
+    (0..400).find(|_| {
+        thread::sleep(Duration::from_millis(25));
+        !signs().is_empty()
+    });
+    assert_eq!(signs(), [silent.claim().trial_id]);
+}

@@ -28,7 +28,7 @@ pub struct Effects {
     #[arg(long, value_name = "N", default_value_t = 8, allow_negative_numbers = true)]
     seeds: u64,
     /// First seed
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = crate::count::seed, allow_negative_numbers = true)]
     seed: u64,
     /// Threads [default: all]; the results do not depend on it
     #[arg(long, value_name = "N")]

@@ -44,7 +44,7 @@ pub struct Rates {
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u64).range(128..))]
     walks: u64,
     /// Seed of the simulation
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = crate::count::seed, allow_negative_numbers = true)]
     seed: u64,
     /// Threads [default: all]; the results do not depend on it
     #[arg(long, value_name = "N")]

@@ -46,7 +46,7 @@ pub struct Robustness {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     seeds: u64,
     /// First seed; also that of the made data
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = crate::count::seed, allow_negative_numbers = true)]
     seed: u64,
     /// Judge by the validation loss instead
     #[arg(long)]

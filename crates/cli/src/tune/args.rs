@@ -42,7 +42,7 @@ pub struct Tune {
     #[arg(long, value_name = "N", value_parser = crate::count::steps, allow_negative_numbers = true)]
     pub steps: Option<u64>,
     /// Seed of everything: split, rates, runs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = crate::count::seed, allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Seeds per trial: each is one run with its own initial weights and order of data, and the trial's value is their
     /// mean [default: 20 on the built-in data, 5 on other data, 1 for programs]

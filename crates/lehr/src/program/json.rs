@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-/// The object in a line, if it is one. Python's `NaN`, `Infinity` and `-Infinity` are read as the texts of these names.
+/// The object in a line, if it is one. Python's `NaN`, `Infinity` and `-Infinity` are read as the texts of these names, and a
+/// number beyond what a 64-bit float holds (`1e400`) as its text.
 pub fn object(line: &[u8]) -> Option<Map<String, Value>> {
     let line = line.trim_ascii();
     if !(line.starts_with(b"{") && line.ends_with(b"}")) {
@@ -30,13 +31,15 @@ pub fn step(object: &Map<String, Value>) -> Option<u64> {
     ((0.0..=9e15).contains(&step) && step.fract() == 0.0).then_some(step as u64)
 }
 
-/// The line with its bare NaN and infinities in quotes; nothing if it has none.
+/// The line with its bare NaN, infinities and numbers without a float in quotes; nothing if it has none.
 fn quoted(line: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(line.len() + 8);
     let (mut i, mut in_text, mut found) = (0, false, false);
     while i < line.len() {
-        let bare =
-            ["NaN", "-Infinity", "Infinity"].iter().find(|word| line[i..].starts_with(word.as_bytes()));
+        let words = ["NaN", "-Infinity", "Infinity"];
+        let word = words.iter().map(|word| word.as_bytes()).find(|word| line[i..].starts_with(word));
+        let begins = !in_text && (i == 0 || !of_number(line[i - 1]));
+        let bare = word.or_else(|| if begins { beyond(&line[i..]) } else { None });
         match (in_text, line[i], bare) {
             (true, b'\\', _) => {
                 out.extend(&line[i..(i + 2).min(line.len())]);
@@ -46,7 +49,7 @@ fn quoted(line: &[u8]) -> Option<Vec<u8>> {
             (_, b'"', _) => in_text = !in_text,
             (false, _, Some(word)) => {
                 out.push(b'"');
-                out.extend(word.as_bytes());
+                out.extend(word);
                 out.push(b'"');
                 i += word.len();
                 found = true;
@@ -58,6 +61,17 @@ fn quoted(line: &[u8]) -> Option<Vec<u8>> {
         i += 1;
     }
     found.then_some(out)
+}
+
+fn of_number(c: u8) -> bool {
+    c.is_ascii_digit() || matches!(c, b'+' | b'-' | b'.' | b'e' | b'E')
+}
+
+/// The number that a text begins with, if no float is as large.
+fn beyond(text: &[u8]) -> Option<&[u8]> {
+    let length = text.iter().position(|c| !of_number(*c)).unwrap_or(text.len());
+    let number: f64 = std::str::from_utf8(&text[..length]).ok()?.parse().ok()?;
+    number.is_infinite().then_some(&text[..length])
 }
 
 #[cfg(test)]
@@ -75,6 +89,12 @@ mod tests {
         assert_eq!(read(r#"{"step": 1e3, "loss": 2}"#, "loss"), Some((Some(1000), Some(2.0))));
         assert_eq!(read(r#"{"loss": -Infinity}"#, "loss"), Some((None, Some(f64::NEG_INFINITY))));
         assert_eq!(read(r#"{"loss": "inf"}"#, "loss"), Some((None, Some(f64::INFINITY))));
+        assert_eq!(read(r#"{"loss": 1e400, "step": 3}"#, "loss"), Some((Some(3), Some(f64::INFINITY))));
+        assert_eq!(
+            read(r#"{"a": "1e400", "loss":-1.5E+999}"#, "loss"),
+            Some((None, Some(f64::NEG_INFINITY)))
+        );
+        assert_eq!(read(r#"{"loss": 1, "step": 1e400}"#, "loss"), Some((None, Some(1.0))));
         for nan in [r#"{"loss": NaN, "a": "NaN \" NaN"}"#, r#"{"loss": null}"#, r#"{"loss": "nan"}"#] {
             assert!(read(nan, "loss").unwrap().1.unwrap().is_nan(), "{nan}");
         }

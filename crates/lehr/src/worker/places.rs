@@ -13,6 +13,9 @@ use crate::program::ProgramError;
 /// The file in the folder of a study that says whose it is.
 const OWNER: &str = ".study";
 
+/// The bytes of a study's name that go into a folder's, which has 255 at most; a study may have 512 letters.
+const LONGEST: usize = 200;
+
 /// The folder of one run.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -48,15 +51,26 @@ impl Place {
     /// A storage that does not answer, a folder that cannot be written.
     pub fn name_of(out: &Path, study: &Study) -> Result<String, WorkerError> {
         let id = study.identity()?;
-        let mut name = study.name().to_owned();
-        for number in 2_u64.. {
-            let folder = Self::of_study(out, &name);
-            if is_owned(&folder, &id).map_err(ProgramError::io("use", &folder))? {
-                break;
-            }
-            name = format!("{}-{number}", study.name());
-        }
-        Ok(name)
+        first_name(study.name(), |name| {
+            let folder = Self::of_study(out, name);
+            Ok(is_owned(&folder, &id).map_err(ProgramError::io("use", &folder))?)
+        })
+    }
+
+    /// The name that [`Place::name_of`] would give to a study of this name, without a trace; `None` where it is not made yet.
+    ///
+    /// # Errors
+    /// A storage that does not answer.
+    pub fn name_foreseen(out: &Path, name: &str, study: Option<&Study>) -> Result<String, WorkerError> {
+        let id = study.map(Study::known_identity).transpose()?.flatten();
+        first_name(name, |name| {
+            let folder = Self::of_study(out, name);
+            let owner = fs::read_to_string(folder.join(OWNER)).ok();
+            Ok(match owner {
+                Some(owner) => Some(owner.trim()) == id.as_deref(),
+                None => !has_entries(&folder),
+            })
+        })
     }
 
     /// Makes the folder, and gives it in full: the program may work in another one.
@@ -89,12 +103,30 @@ impl Place {
     }
 }
 
+/// The first of NAME, NAME-2, NAME-3, … that may be taken; of a long name its beginning.
+fn first_name(study: &str, may: impl Fn(&str) -> Result<bool, WorkerError>) -> Result<String, WorkerError> {
+    let end = (0..=LONGEST.min(study.len())).rev().find(|&end| study.is_char_boundary(end));
+    let study = &study[..end.unwrap_or(0)];
+    let mut name = study.to_owned();
+    for number in 2_u64.. {
+        if may(&name)? {
+            break;
+        }
+        name = format!("{study}-{number}");
+    }
+    Ok(name)
+}
+
+fn has_entries(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
 /// Whether a folder belongs to the study of this identity; one that is not there yet is made for it.
 fn is_owned(folder: &Path, id: &str) -> std::io::Result<bool> {
     let owner = folder.join(OWNER);
     if !owner.exists() {
         // Files without an owner are not ours.
-        if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        if has_entries(folder) {
             return Ok(false);
         }
         fs::create_dir_all(folder)?;
@@ -165,13 +197,33 @@ mod tests {
             Study::create(storage, "s", lehr_search::Direction::Minimize, &space).unwrap()
         };
         let (first, second) = (study(), study());
+        let foreseen = |study| Place::name_foreseen(out.path(), "s", study).unwrap();
+        assert_eq!((foreseen(None), foreseen(Some(&second))), ("s".into(), "s".into()));
+        assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0, "nothing was made");
         for _ in 0..2 {
             assert_eq!(Place::name_of(out.path(), &first).unwrap(), "s");
+            assert_eq!(foreseen(Some(&first)), "s");
+            assert_eq!(foreseen(Some(&second)), "s-2");
             assert_eq!(Place::name_of(out.path(), &second).unwrap(), "s-2");
+            assert_eq!(foreseen(None), "s-3");
         }
         // Files that were there before anybody said whose they are.
         fs::create_dir_all(out.path().join("s-3/trial-00000")).unwrap();
         assert_eq!(Place::name_of(out.path(), &study()).unwrap(), "s-4");
+    }
+
+    #[test]
+    fn a_long_name_is_cut() {
+        let out = tempfile::tempdir().unwrap();
+        let (name, cut) = ("ä".repeat(512), "ä".repeat(100));
+        for expected in [cut.clone(), format!("{cut}-2")] {
+            let space = "lr=log 1e-4..1".parse().unwrap();
+            let storage = lehr_study::open_shared("memory:").unwrap();
+            let study = Study::create(storage, &name, lehr_search::Direction::Minimize, &space).unwrap();
+            assert_eq!(Place::name_foreseen(out.path(), &name, None).unwrap(), expected);
+            assert_eq!(Place::name_of(out.path(), &study).unwrap(), expected);
+            assert_eq!(Place::name_of(out.path(), &study).unwrap(), expected);
+        }
     }
 
     #[test]

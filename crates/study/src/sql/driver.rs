@@ -116,6 +116,9 @@ pub(crate) trait Tx {
     /// Runs a statement and returns how many rows it changed.
     fn run(&mut self, sql: &str, args: &[Arg<'_>]) -> Result<u64, StudyError>;
 
+    /// Runs a statement that adds one row, and returns the number that the row was given in a column of such numbers.
+    fn add(&mut self, sql: &str, column: &str, args: &[Arg<'_>]) -> Result<i64, StudyError>;
+
     /// Runs a statement and hands over its rows.
     fn rows(&mut self, sql: &str, args: &[Arg<'_>], each: Each<'_>) -> Result<(), StudyError>;
 }
@@ -167,14 +170,36 @@ pub(crate) struct Words(pub &'static [(&'static str, &'static str)]);
 impl Words {
     /// The statement in the dialect.
     pub(crate) fn put<'a>(&self, sql: &'a str) -> Cow<'a, str> {
-        let mut text = Cow::Borrowed(sql);
-        if sql.contains('{') {
-            for (word, meaning) in self.0 {
-                if text.contains(word) {
-                    text = Cow::Owned(text.replace(word, meaning));
-                }
-            }
+        let Some(first) = sql.find('{') else { return Cow::Borrowed(sql) };
+        let mut text = String::with_capacity(sql.len() + 80);
+        text.push_str(&sql[..first]);
+        let mut rest = &sql[first..];
+        while !rest.is_empty() {
+            let (said, length) = match self.0.iter().find(|(word, _)| rest.starts_with(word)) {
+                Some((word, meaning)) => (*meaning, word.len()),
+                None => ("{", 1),
+            };
+            text.push_str(said);
+            rest = &rest[length..];
+            let next = rest.find('{').unwrap_or(rest.len());
+            text.push_str(&rest[..next]);
+            rest = &rest[next..];
         }
-        text
+        Cow::Owned(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Words;
+
+    #[test]
+    fn words_are_put_into_a_statement() {
+        let words = Words(&[("{lock}", "FOR UPDATE"), ("{none}", "")]);
+        assert_eq!(words.put("SELECT 1"), "SELECT 1");
+        assert_eq!(
+            words.put("{none}SELECT '{\"a\": {}}' {lock}{lock}"),
+            "SELECT '{\"a\": {}}' FOR UPDATEFOR UPDATE"
+        );
     }
 }

@@ -1,4 +1,6 @@
 //! Small parts that several statements need.
+use std::fmt::Write;
+
 use lehr_search::{Direction, Domain, Params};
 
 use super::driver::{Arg, Row, Tx};
@@ -125,18 +127,34 @@ pub(super) fn insert(
     cells: &[Arg<'_>],
 ) -> Result<(), StudyError> {
     for rows in cells.chunks(width * 200) {
-        let mut sql = format!("{head} VALUES ");
-        for row in 0..rows.len() / width {
-            sql.push_str(if row == 0 { "(" } else { ", (" });
-            for column in 0..width {
-                let comma = if column == 0 { "" } else { ", " };
-                sql.push_str(&format!("{comma}${}", row * width + column + 1));
-            }
-            sql.push(')');
-        }
-        sql.push(' ');
-        sql.push_str(tail);
-        tx.run(&sql, rows)?;
+        tx.run(&insertion(head, width, tail, rows.len() / width), rows)?;
     }
     Ok(())
+}
+
+fn insertion(head: &str, width: usize, tail: &str, rows: usize) -> String {
+    let mut sql = String::with_capacity(head.len() + tail.len() + 16 + rows * width * 6);
+    sql.push_str(head);
+    sql.push_str(" VALUES ");
+    for cell in 0..rows * width {
+        sql.push_str(match (cell, cell % width) {
+            (0, _) => "($",
+            (_, 0) => "), ($",
+            _ => ", $",
+        });
+        // Writing to a text cannot fail.
+        let _ = write!(sql, "{}", cell + 1);
+    }
+    sql.push_str(") ");
+    sql.push_str(tail);
+    sql
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn rows_are_numbered_through() {
+        let sql = super::insertion("INSERT INTO t (a, b)", 2, "ON CONFLICT DO NOTHING", 3);
+        assert_eq!(sql, "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4), ($5, $6) ON CONFLICT DO NOTHING");
+    }
 }

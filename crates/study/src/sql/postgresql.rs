@@ -16,6 +16,7 @@ use crate::location::OpenOptions;
 
 const WORDS: Words = Words(&[
     ("{lock}", "FOR UPDATE"),
+    ("{or fail}", ""),
     ("{skip locked}", "FOR UPDATE SKIP LOCKED"),
     // Optuna writes heartbeats in the time zone of the session.
     ("{now}", "LOCALTIMESTAMP"),
@@ -278,6 +279,15 @@ impl Tx for Transaction<'_> {
         let statement = self.prepared(sql)?;
         let args: Vec<&(dyn ToSql + Sync)> = args.iter().map(|a| a as &(dyn ToSql + Sync)).collect();
         self.client.execute(&statement, &args).map_err(|e| self.wrong(&e))
+    }
+
+    fn add(&mut self, sql: &str, column: &str, args: &[Arg<'_>]) -> Result<i64, StudyError> {
+        let mut id = None;
+        self.rows(&format!("{sql} RETURNING {column}"), args, &mut |row| {
+            id = Some(row.int(0)?);
+            Ok(())
+        })?;
+        id.ok_or_else(|| StudyError::content("a new row", "it was given no number"))
     }
 
     fn rows(&mut self, sql: &str, args: &[Arg<'_>], each: Each<'_>) -> Result<(), StudyError> {

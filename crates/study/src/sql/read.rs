@@ -139,10 +139,12 @@ fn new_trials(
          WHERE t.study_id = $1 AND t.trial_id > $2 AND a.key = 'lehr:reason'",
         "SELECT trial_id, value_json FROM trial_system_attributes WHERE +trial_id > $1 AND key = 'lehr:reason'",
     ];
-    fill.from(tx, sql, &mut |row, trial| {
-        trial.reason = Some(stops::text(row.text(1)?));
-        Ok(())
-    })?;
+    if fill.trials.iter().any(|trial| matches!(trial.state, TrialState::Failed | TrialState::Pruned)) {
+        fill.from(tx, sql, &mut |row, trial| {
+            trial.reason = Some(stops::text(row.text(1)?));
+            Ok(())
+        })?;
+    }
     for trial in &mut new {
         sort(&mut trial.reports);
         trial.reports.shrink_to_fit();
@@ -281,7 +283,10 @@ fn reports_of_runs(
         let sql = "SELECT step, value, value_type FROM lehr_reports WHERE run_id = $1 ORDER BY step";
         run.reports = tx.all(sql, &[Arg::Int(run.id)], |row| report(row, 0))?;
     }
-    if changes.new_runs.is_empty() {
+    // Only trials with several runs have their reports there. Runs of rising trials are no two of one.
+    let had = |run: &RunRecord| known.trials().get(run.trial).is_some_and(|trial| !trial.runs.is_empty());
+    let rising = changes.new_runs.is_sorted_by(|a, b| a.trial < b.trial);
+    if rising && !changes.new_runs.iter().any(had) {
         return Ok(());
     }
     let sql = "SELECT r.number, p.step, p.value, p.value_type FROM lehr_runs r JOIN lehr_reports p ON p.run_id = r.run_id \

@@ -58,7 +58,6 @@ pub(super) fn start(
     };
     let row = RunRow { study, trial_id, plan: &run.plan, worker: &run.worker, token, saw };
     let run_id = add(tx, study, trial_id, &run.plan, Some((&row, started)))?;
-    sign_of_life(tx, trial_id)?;
     let (token, plan) = (token.to_owned(), run.plan.clone());
     Ok(Claim { study, trial, trial_id, run: started, run_id, token, attempt: 1, params, plan })
 }
@@ -110,7 +109,6 @@ pub(super) fn begin(
         }
         None => add(tx, run.study, run.trial_id, run.plan, Some((run, number)))?,
     };
-    sign_of_life(tx, run.trial_id)?;
     Ok((run_id, number))
 }
 
@@ -139,15 +137,14 @@ fn add(
     let saw = begins.and_then(|(run, _)| run.saw());
     let sql = match begins {
         Some(_) => {
-            "INSERT INTO lehr_runs (study_id, trial_id, horizon, seed, comparability, parent, parent_step, checkpoint, \
+            "INSERT {or fail} INTO lehr_runs (study_id, trial_id, horizon, seed, comparability, parent, parent_step, checkpoint, \
              checkpoint_step, attempt, steps_before, steps_spent, state, number, token, worker, saw, started, heartbeat) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 0, 0, 'running', $10, $11, $12, $13, $14, {now}) \
-             RETURNING run_id"
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 0, 0, 'running', $10, $11, $12, $13, $14, {now})"
         }
         None => {
-            "INSERT INTO lehr_runs (study_id, trial_id, horizon, seed, comparability, parent, parent_step, checkpoint, \
+            "INSERT {or fail} INTO lehr_runs (study_id, trial_id, horizon, seed, comparability, parent, parent_step, checkpoint, \
              checkpoint_step, attempt, steps_before, steps_spent, state) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 0, 0, 'queued') RETURNING run_id"
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 0, 0, 'queued')"
         }
     };
     let mut args = vec![
@@ -171,8 +168,7 @@ fn add(
             Arg::Time(time::now()),
         ]);
     }
-    let id = tx.row(sql, &args, |row| row.int(0))?;
-    id.ok_or_else(|| StudyError::content("a new run", "it was given no number"))
+    tx.add(sql, "run_id", &args)
 }
 
 /// Takes up a paused run again.
@@ -217,13 +213,13 @@ fn resume(
         Arg::Int(run_id),
     ];
     tx.run(&sql, &args)?;
-    sign_of_life(tx, trial_id)?;
     let params = values(&stored_params(tx, trial_id)?);
     let (token, plan, attempt) = (token.to_owned(), plan.clone(), attempt as u32);
     Ok(Claim { study, trial, trial_id, run: number, run_id, token, attempt, params, plan })
 }
 
-/// Notes that whoever runs a trial lives.
+/// Notes for Optuna that whoever runs a trial lives; Lehr itself looks at the heartbeat of the run. The first one comes with the
+/// first reports, or within a second: most short trials end without a row for it.
 pub(super) fn sign_of_life(tx: &mut dyn Tx, trial_id: i64) -> Result<(), StudyError> {
     let sql = "INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES ($1, {now}) \
                ON CONFLICT (trial_id) DO UPDATE SET heartbeat = excluded.heartbeat";
@@ -348,7 +344,7 @@ fn write(tx: &mut dyn Tx, claim: &Claim, held: &Held, reports: &[(u64, f64)]) ->
             Arg::Text(kind),
         ]);
     }
-    let head = "INSERT INTO lehr_reports (run_id, step, value, value_type)";
+    let head = "INSERT {or fail} INTO lehr_reports (run_id, step, value, value_type)";
     let tail =
         "ON CONFLICT (run_id, step) DO UPDATE SET value = excluded.value, value_type = excluded.value_type";
     insert(tx, head, 4, tail, &cells)
@@ -360,8 +356,8 @@ fn write_intermediate(tx: &mut dyn Tx, trial_id: i64, reports: &[(u64, f64)]) ->
         let (number, kind) = stored(value);
         cells.extend([Arg::Int(trial_id), Arg::Int(step(at)?), number, Arg::Text(kind)]);
     }
-    let head =
-        "INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type)";
+    let head = "INSERT {or fail} INTO trial_intermediate_values \
+                (trial_id, step, intermediate_value, intermediate_value_type)";
     let tail = "ON CONFLICT (trial_id, step) DO UPDATE SET intermediate_value = excluded.intermediate_value, \
                 intermediate_value_type = excluded.intermediate_value_type";
     insert(tx, head, 4, tail, &cells)

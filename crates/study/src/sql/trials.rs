@@ -26,11 +26,10 @@ pub(super) fn add(tx: &mut dyn Tx, study: StudyId, state: TrialState) -> Result<
         }
     };
     let start = if state == TrialState::Running { Arg::Time(time::now()) } else { Arg::Null };
-    let sql = "INSERT INTO trials (number, study_id, state, datetime_start) VALUES ($1, $2, $3, $4) RETURNING trial_id";
+    let sql =
+        "INSERT {or fail} INTO trials (number, study_id, state, datetime_start) VALUES ($1, $2, $3, $4)";
     let args = [Arg::Int(number), Arg::Int(study.0), Arg::Text(state.name()), start];
-    let id = tx.row(sql, &args, |row| row.int(0))?;
-    let id = id.ok_or_else(|| StudyError::content("a new trial", "it was given no number"))?;
-    Ok((id, number as usize))
+    Ok((tx.add(sql, "trial_id", &args)?, number as usize))
 }
 
 pub(super) fn enqueue(tx: &mut dyn Tx, study: StudyId, waiting: &Waiting) -> Result<usize, StudyError> {
@@ -196,7 +195,7 @@ fn add_params(
         .collect();
     insert(
         tx,
-        "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)",
+        "INSERT {or fail} INTO trial_params (trial_id, param_name, param_value, distribution_json)",
         4,
         "",
         &cells,

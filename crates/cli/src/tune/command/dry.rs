@@ -32,8 +32,8 @@ struct Planned {
     command: Vec<String>,
 }
 
-/// Prints the first commands and the cost.
-pub fn run(job: &Job, study: &str, record: &Record, json: bool) -> Result<(), Failure> {
+/// Prints the first commands and the cost; the study has its files under the name `folder`.
+pub fn run(job: &Job, (study, folder): (&str, &str), record: &Record, json: bool) -> Result<(), Failure> {
     let mut record = record.clone();
     let mut runs = Vec::new();
     while runs.len() < SHOWN {
@@ -47,7 +47,7 @@ pub fn run(job: &Job, study: &str, record: &Record, json: bool) -> Result<(), Fa
         let device = job.command.has("device").then_some("DEVICE");
         let (horizon, seed) = (plan.horizon, plan.seed);
         let hand = Hand { params: &params, trial, run, horizon, seed, resume: None, device };
-        let command = words(job, study, &hand).map_err(Failure::usage)?;
+        let command = words(job, folder, &hand).map_err(Failure::usage)?;
         runs.push(Planned { trial, horizon, reason: plan.reason, command });
     }
     // Strategies that look at short runs first cost what their budget says.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use lehr::program::describe;
 use lehr::strategy::grid_size;
 use lehr::study::{OpenOptions, Storage, Study, StudyError, open_with};
-use lehr::worker::{Done, Job, Options, Spec, Stop, WorkerError, record, work};
+use lehr::worker::{Done, Job, Options, Place as Folder, Spec, Stop, WorkerError, record, work};
 use lehr_report::Picture;
 
 use super::args::Tune;
@@ -227,17 +227,18 @@ fn storage(place: &Place, dry: bool) -> Result<Option<Arc<dyn Storage>>, Failure
 }
 
 fn dry_run(job: &Job, storage: Option<Arc<dyn Storage>>, name: &str, json: bool) -> Result<(), Failure> {
-    let study = storage.map(|storage| Study::open(storage, name));
     let mut known = lehr::strategy::Record::default();
-    match study {
+    let study = match storage.map(|storage| Study::open(storage, name)) {
         Some(Ok(mut study)) => {
             let records = study.refresh().map_err(Failure::failed)?;
             known = record(records, &job.goal.space, job.goal.target.steps);
+            Some(study)
         }
-        None | Some(Err(StudyError::NoStudy { .. })) => {}
+        None | Some(Err(StudyError::NoStudy { .. })) => None,
         Some(Err(error)) => return Err(failure(error.into())),
-    }
-    dry::run(job, name, &known, json)
+    };
+    let folder = Folder::name_foreseen(&job.spec.out, name, study.as_ref()).map_err(failure)?;
+    dry::run(job, (name, &folder), &known, json)
 }
 
 /// A name for the study of a command: that of its script.

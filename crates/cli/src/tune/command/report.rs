@@ -101,8 +101,10 @@ pub fn conclude(
         trials: records.trials().iter().map(|trial| row(trial, records)).collect(),
     };
     let page = page(job, study);
+    let nothing = nothing(&summary);
     if json {
-        return output::json("lehr.tune.program/1", &summary);
+        output::json("lehr.tune.program/1", &summary)?;
+        return nothing.map_or(Ok(()), |why| Err(Failure::failed(why)));
     }
     output::text(&text(job, records, &summary, figure.as_ref()))?;
     let url = study.storage().url();
@@ -110,7 +112,22 @@ pub fn conclude(
         true => String::new(),
         false => format!(" (live: lehr serve --storage {})", shell(&[url])),
     };
-    output::text(&format!("Look at it: {}{live}\n", page?.display()))
+    output::text(&format!("Look at it: {}{live}\n", page?.display()))?;
+    nothing.map_or(Ok(()), |why| Err(Failure::failed(why)))
+}
+
+/// What to say where trials have failed or diverged and none has a value: whoever goes on with the result has none.
+fn nothing(summary: &Summary<'_>) -> Option<String> {
+    let count = |state| summary.counts.get(state).copied().unwrap_or(0);
+    let (failed, diverged) = (count("failed"), count("diverged"));
+    if failed + diverged == 0 || summary.trials.iter().any(|row| row.value.is_some()) {
+        return None;
+    }
+    Some(match (failed, diverged) {
+        (_, 0) => "no trial has a result: all have failed; mend the command and start again: the study goes on".into(),
+        (0, _) => "no trial has a result: all have diverged; try lower rates, or look whether the loss that is read is the right one".into(),
+        _ => format!("no trial has a result: {failed} have failed and {diverged} have diverged"),
+    })
 }
 
 /// Writes the page of a study beside its runs.
