@@ -3,7 +3,7 @@
 //! Python: light
 //!
 //! Arguments go to `python/search_curves.py`, which replays the curves; this program records them once
-//! (`--record FILE STEPS COUNT`), and serves our method over its standard input and output (`--serve SEED STEPS SPACE`).
+//! (`--record FILE TASK SEED STEPS COUNT`), and serves our method over its standard input and output (`--serve SEED STEPS SPACE`).
 #![allow(clippy::unwrap_used)]
 
 #[path = "search/task.rs"]
@@ -50,15 +50,15 @@ fn serve(seed: u64, steps: u64, space: Space) {
 }
 
 /// Appends the curves of the random configurations that the file lacks, one JSON object a line.
-fn record(path: &str, steps: u64, count: usize) {
-    let task = Tuning::new("a9a-curves").unwrap();
+fn record(path: &str, task: &str, seed: u64, steps: u64, count: usize) {
+    let task = Tuning::new(task).unwrap();
     let done = read_to_string(path).map_or(0, |text| text.lines().count());
     let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
     let none = History::new(task.space.clone(), Direction::Minimize);
     for i in done..count {
-        let mut stream = Stream::for_trial(0, i as u64);
+        let mut stream = Stream::for_trial(seed, i as u64);
         let params = Random::default().suggest(&task.space, &none, &mut stream).unwrap();
-        let curve = task.train(&params, i as u64, steps).unwrap();
+        let curve = task.train(&params, 1_000_000 * seed + i as u64, steps).unwrap();
         let value = |v: &Value| match v {
             Value::Int(i) => json!(i),
             Value::Float(x) => json!(x),
@@ -77,10 +77,10 @@ fn main() -> ExitCode {
         serve(seed.parse().unwrap(), steps.parse().unwrap(), space.parse().unwrap());
         return ExitCode::SUCCESS;
     }
-    if let [flag, path, steps, count] = &arguments[..]
+    if let [flag, path, task, seed, steps, count] = &arguments[..]
         && flag == "--record"
     {
-        record(path, steps.parse().unwrap(), count.parse().unwrap());
+        record(path, task, seed.parse().unwrap(), steps.parse().unwrap(), count.parse().unwrap());
         return ExitCode::SUCCESS;
     }
     let (Ok(python), Ok(server)) = (std::env::var("LEHR_VENV_PYTHON"), std::env::current_exe()) else {

@@ -1,6 +1,7 @@
 """Learning curves of real models for freeze-thaw: records them once, then replays them. See search_curves.rs, and --help.
 
-500 random configurations (7 hyperparameters) of an MLP of the lab on a9a at a constant rate, validation loss after each epoch.
+500 random configurations (7 hyperparameters) of an MLP of the lab at a constant rate, validation loss after each epoch: on a9a
+(`a9a:0`, what our method was made on), and tables that played no part in that (other data `wine:0`, other configurations `a9a:1`).
 Replaying, a method pays for each epoch it asks for; its regret is that of the best value seen so far, in units of the
 gap between the median final value and the best value of all curves.
 """
@@ -22,10 +23,12 @@ SPACE = (
 EPOCHS = 27
 
 
-def record(server: str, path: Path, count: int) -> list[dict]:
-    """The curves of `count` random configurations, from the file or trained."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([server, "--record", str(path), str(EPOCHS), str(count)], check=True)
+def record(server: str, table: str, folder: Path, count: int) -> list[dict]:
+    """The curves of `count` random configurations of a table `data:seed`, from its file or trained."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data, seed = table.split(":")
+    path = folder / f"search-curves-{data}-{seed}.jsonl"
+    subprocess.run([server, "--record", str(path), f"{data}-curves", seed, str(EPOCHS), str(count)], check=True)
     return [json.loads(line) for line in path.read_text().splitlines()][:count]
 
 
@@ -59,7 +62,8 @@ def run_optuna(records: list[dict], budget: int, seed: int, min_resource: int) -
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     tape, used = Tape(budget), set()
     pruner = optuna.pruners.HyperbandPruner(min_resource=min_resource, max_resource=EPOCHS, reduction_factor=3)
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
+    # Hyperband draws brackets by the study's name, which is random unless it is given.
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner, study_name=f"seed {seed}")
 
     def objective(trial) -> float:
         params = {
@@ -116,18 +120,8 @@ def run_lehr(server: str, records: list[dict], budget: int, seed: int) -> list[f
             return tape.best
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--server", help="the program that serves our method")
-    parser.add_argument("--count", default=500, type=int)
-    parser.add_argument("--seeds", default=20, type=int)
-    parser.add_argument("--curves", default="lehr-out/search-curves.jsonl", help="recorded curves; made if absent")
-    parser.add_argument("--record-only", action="store_true")
-    args = parser.parse_args()
-    started = time.time()
-    records = record(args.server, Path(args.curves), args.count)
-    if args.record_only:
-        return
+def replay(args, table: str, records: list[dict]) -> None:
+    """All methods on the curves of a table, and how they compare."""
     best = min(min(r["curve"]) for r in records)
     scale = float(np.median([r["curve"][-1] for r in records])) - best
     budgets = [5 * EPOCHS, 10 * EPOCHS, 20 * EPOCHS]
@@ -141,7 +135,7 @@ def main() -> None:
         tapes = np.array([run(seed) for seed in range(args.seeds)])
         regret[name] = (tapes[:, [b - 1 for b in budgets]] - best) / scale
     rng = np.random.default_rng(0)
-    print(f"{len(records)} curves of {EPOCHS} epochs, {args.seeds} seeds; normalised regret of the best value seen")
+    print(f"{table}: {len(records)} curves of {EPOCHS} epochs, {args.seeds} seeds; normalised regret of the best value seen")
     for name, r in regret.items():
         cells = []
         for k, b in enumerate(budgets):
@@ -161,7 +155,23 @@ def main() -> None:
                 low, high = np.percentile(draws, [2.5, 97.5])
                 ratio = ours[:, k].mean() / max(r[:, k].mean(), 1e-12)
                 cells.append(f"{b // EPOCHS} runs: {ratio:.2f} [{low:.2f}, {high:.2f}]")
-            print(f"  ours / {name:<17} " + "   ".join(cells))
+            print(f"  ours / {name:<17} " + "   ".join(cells), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--server", help="the program that serves our method")
+    parser.add_argument("--count", default=500, type=int)
+    parser.add_argument("--seeds", default=20, type=int)
+    parser.add_argument("--tables", default="a9a:0,wine:0,a9a:1", type=lambda text: text.split(","), help="data:seed, …")
+    parser.add_argument("--curves", default="lehr-out", help="folder of the recorded curves; made if absent")
+    parser.add_argument("--record-only", action="store_true")
+    args = parser.parse_args()
+    started = time.time()
+    for table in args.tables:
+        records = record(args.server, table, Path(args.curves), args.count)
+        if not args.record_only:
+            replay(args, table, records)
     print(f"took {(time.time() - started) / 60:.1f} min")
 
 

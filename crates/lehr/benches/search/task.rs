@@ -12,7 +12,7 @@ use lehr_search::{Params, Space, Value};
 pub type Result<T> = std::result::Result<T, String>;
 
 /// Names, data, training rows that a run sees, spaces.
-const TASKS: [(&str, &str, u64, &str); 5] = [
+const TASKS: [(&str, &str, u64, &str); 6] = [
     (
         "a9a-logistic",
         "a9a",
@@ -43,6 +43,13 @@ const TASKS: [(&str, &str, u64, &str); 5] = [
     (
         "a9a-curves",
         "a9a",
+        27_000,
+        "optimizer=momentum|adamw, lr=log 1e-5..3.0, wd=log 1e-7..0.1, batch=log 4..128, width=log 2..64, \
+         layers=1..3, momentum=0.0..0.99",
+    ),
+    (
+        "wine-curves",
+        "wine",
         27_000,
         "optimizer=momentum|adamw, lr=log 1e-5..3.0, wd=log 1e-7..0.1, batch=log 4..128, width=log 2..64, \
          layers=1..3, momentum=0.0..0.99",

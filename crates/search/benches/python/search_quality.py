@@ -155,6 +155,8 @@ def report(args, records: list[dict], what: str = "functions") -> None:
                     wins = (best[..., i] < best[..., j]) + 0.5 * (best[..., i] == best[..., j])
                     mean, low, high = interval(wins, rng)
                     print(f"  {a} beats {b} in {100 * mean:.1f} % of the runs [{100 * low:.1f}, {100 * high:.1f}]")
+                    mean, low, high = interval(rank[..., j] - rank[..., i], rng)
+                    print(f"    and its mean rank is better by {mean:.2f} [{low:.2f}, {high:.2f}]")
     seconds = {}
     for r in records:
         seconds.setdefault((r["sampler"], r["dimension"]), []).append(r["seconds"])

@@ -147,6 +147,8 @@ pub enum Reason {
     IsBest,
     /// The pruner never stops a trial.
     Never,
+    /// What a pruner of a third party says, in its own words.
+    Other(String),
 }
 
 impl fmt::Display for Reason {
@@ -198,6 +200,7 @@ impl fmt::Display for Reason {
             }
             Reason::IsBest => write!(f, "it is the best trial"),
             Reason::Never => write!(f, "this study does not prune"),
+            Reason::Other(ref words) => f.write_str(words),
         }
     }
 }
