@@ -14,6 +14,7 @@ mod choose;
 mod conclude;
 mod field;
 mod gain;
+mod known;
 mod law;
 mod lean;
 mod model;
@@ -23,7 +24,7 @@ mod rungs;
 mod seeds;
 mod surface;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use lehr_search::pruner::Reason;
 use lehr_search::{Direction, Params, Stream, Verdict};
@@ -31,9 +32,10 @@ use lehr_search::{Direction, Params, Stream, Verdict};
 use super::sampled::budget_spent;
 use super::{Goal, Next, Recommendation, Record, RunPlan, Strategy, StrategyError, Trial};
 use bracket::Look;
-use choose::{Answers, Option_};
+use choose::Option_;
 use gain::Gains;
-use model::{Features, Model};
+use known::{Known, Last, add_places};
+use model::Features;
 use question::{Question, Seen};
 
 /// The strategy for learning rates: complete short runs as cheap looks, a model of rate and horizon over all runs, and the
@@ -62,47 +64,10 @@ const START_COST: f64 = 0.004;
 const CONFIRMED: f64 = 1.0;
 /// Rates that differ by less, in octaves, count as the same.
 const SAME_RATE: f64 = 0.12;
-/// Places whose runs are weighed against each other.
-const MOST_PLACES: usize = 8;
-/// New places that are drawn when the other parameters cannot be listed.
-const DRAWN_PLACES: usize = 256;
-
 /// The state of the search after the first look.
 struct Search<'a> {
     question: Question<'a>,
     known: Known,
-}
-
-/// What follows from a record.
-struct Known {
-    features: Vec<Features>,
-    model: Model,
-    /// Places that could be the answer.
-    open: Vec<usize>,
-    answers: Answers,
-}
-
-/// What followed from the last record that was looked at, since `next` and `result` ask about the same one.
-#[derive(Default)]
-struct Last(Mutex<Option<(Goal, Record, Known)>>);
-
-impl Last {
-    fn take(&self, goal: &Goal, record: &Record) -> Option<Known> {
-        let last = self.0.lock().ok()?.take()?;
-        Some(last).filter(|last| last.0 == *goal && last.1 == *record).map(|last| last.2)
-    }
-
-    fn keep(&self, goal: &Goal, record: &Record, known: Known) {
-        if let Ok(mut last) = self.0.lock() {
-            *last = Some((goal.clone(), record.clone(), known));
-        }
-    }
-}
-
-impl std::fmt::Debug for Last {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Last")
-    }
 }
 
 impl Strategy for Annealed {
@@ -270,14 +235,8 @@ impl<'a> Search<'a> {
             return Ok(None);
         }
         add_places(&mut question, record)?;
-        if let Some(known) = last.take(question.goal, record) {
-            return Ok(Some(Self { question, known }));
-        }
-        let features: Vec<Features> = question.places.iter().map(|place| place.features.clone()).collect();
-        let Some(model) = Model::fit(&question, &features, question.goal.seed) else { return Ok(None) };
-        let open = best_places(&question, &model, &features, known);
-        let answers = Answers::new(&model, &features, &open, question.low, question.high);
-        Ok(Some(Self { question, known: Known { features, model, open, answers } }))
+        let known = last.take(question.goal, record).or_else(|| Known::of(&question, known));
+        Ok(known.map(|known| Self { question, known }))
     }
 
     /// The regret that is good enough, in units of the model.
@@ -465,63 +424,6 @@ impl<'a> Search<'a> {
 fn quantile(mut of: Vec<f64>, share: f64) -> f64 {
     of.sort_by(f64::total_cmp);
     of[((of.len() - 1) as f64 * share) as usize]
-}
-
-/// Adds places that could be tried: all, where they can be listed, else some drawn at random.
-fn add_places(question: &mut Question<'_>, record: &Record) -> Result<(), StrategyError> {
-    if !question.has_others() {
-        return Ok(());
-    }
-    let middle = (question.low + question.high) / 2.0;
-    let units: Vec<Vec<f64>> = match question.choices() {
-        Some(all) => all.iter().map(|digits| question.middle(digits)).collect(),
-        None => {
-            let mut stream = Stream::for_trial(question.goal.seed ^ 0x91ace, record.runs.len() as u64);
-            let around: Vec<Vec<f64>> = (0..question.places.len()).map(|p| question.unit(p)).collect();
-            (0..DRAWN_PLACES)
-                .map(|k| match around.get(stream.below(around.len())) {
-                    Some(centre) if k % 2 == 0 => {
-                        centre.iter().map(|u| (u + 0.15 * stream.normal()).clamp(0.0, 1.0)).collect()
-                    }
-                    _ => (0..question.dimensions()).map(|_| stream.uniform()).collect(),
-                })
-                .collect()
-        }
-    };
-    for unit in units {
-        if let Some(params) = question.make(&unit, middle) {
-            question.place(&params)?;
-        }
-    }
-    Ok(())
-}
-
-/// The places that are most often the best one among the draws, and those that were tried most among them.
-fn best_places(question: &Question<'_>, model: &Model, features: &[Features], known: usize) -> Vec<usize> {
-    if question.places.len() == 1 {
-        return vec![0];
-    }
-    let mut wins = vec![0.0f64; question.places.len()];
-    // Among many a part of the draws will do.
-    let stride = if question.places.len() > 4 * MOST_PLACES { 3 } else { 1 };
-    for draw in model.draws.iter().step_by(stride) {
-        let loss = |place: usize| {
-            let x = model.best(draw, &features[place], 0.0);
-            model.expect(draw, &features[place], &model.spot(&features[place], x, 0.0, None)).mean()
-        };
-        let losses: Vec<f64> = (0..question.places.len()).map(loss).collect();
-        if let Some(best) = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])) {
-            wins[best] += 1.0;
-        }
-        // Among places that were tried the best one counts, too: an answer may be one of them.
-        if let Some(best) = (0..known).min_by(|&a, &b| losses[a].total_cmp(&losses[b])) {
-            wins[best] += 0.5;
-        }
-    }
-    let mut order: Vec<usize> = (0..wins.len()).filter(|&p| wins[p] > 0.0).collect();
-    order.sort_by(|&a, &b| wins[b].total_cmp(&wins[a]).then(a.cmp(&b)));
-    order.truncate(MOST_PLACES);
-    order
 }
 
 #[cfg(test)]

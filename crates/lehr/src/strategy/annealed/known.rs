@@ -1,0 +1,115 @@
+//! What follows from a record: the posterior, the settings that may be the best one, and the answers.
+
+use std::sync::Mutex;
+
+use lehr_search::Stream;
+
+use super::choose::Answers;
+use super::model::{Features, Model};
+use super::question::Question;
+use crate::strategy::{Goal, Record, StrategyError};
+
+/// Places whose runs are weighed against each other.
+const MOST_PLACES: usize = 8;
+/// New places that are drawn when the other parameters cannot be listed.
+const DRAWN_PLACES: usize = 256;
+
+/// What follows from a record, after the first look.
+pub(super) struct Known {
+    pub features: Vec<Features>,
+    pub model: Model,
+    /// Places that could be the answer.
+    pub open: Vec<usize>,
+    pub answers: Answers,
+}
+
+impl Known {
+    /// The posterior of a question, the first `tried` of whose places are in the record; `None` if no run is complete.
+    pub fn of(question: &Question<'_>, tried: usize) -> Option<Self> {
+        let features: Vec<Features> = question.places.iter().map(|place| place.features.clone()).collect();
+        let model = Model::fit(question, &features, question.goal.seed)?;
+        let open = best_places(question, &model, &features, tried);
+        let answers = Answers::new(&model, &features, &open, question.low, question.high);
+        Some(Self { features, model, open, answers })
+    }
+}
+
+/// What followed from the last record that was looked at, since `next` and `result` ask about the same one.
+#[derive(Default)]
+pub(super) struct Last(Mutex<Option<(Goal, Record, Known)>>);
+
+impl Last {
+    pub fn take(&self, goal: &Goal, record: &Record) -> Option<Known> {
+        let last = self.0.lock().ok()?.take()?;
+        Some(last).filter(|last| last.0 == *goal && last.1 == *record).map(|last| last.2)
+    }
+
+    pub fn keep(&self, goal: &Goal, record: &Record, known: Known) {
+        if let Ok(mut last) = self.0.lock() {
+            *last = Some((goal.clone(), record.clone(), known));
+        }
+    }
+}
+
+impl std::fmt::Debug for Last {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Last")
+    }
+}
+
+/// Adds places that could be tried: all, where they can be listed, else some drawn at random.
+pub(super) fn add_places(question: &mut Question<'_>, record: &Record) -> Result<(), StrategyError> {
+    if !question.has_others() {
+        return Ok(());
+    }
+    let middle = (question.low + question.high) / 2.0;
+    let units: Vec<Vec<f64>> = match question.choices() {
+        Some(all) => all.iter().map(|digits| question.middle(digits)).collect(),
+        None => {
+            let mut stream = Stream::for_trial(question.goal.seed ^ 0x91ace, record.runs.len() as u64);
+            let around: Vec<Vec<f64>> = (0..question.places.len()).map(|p| question.unit(p)).collect();
+            (0..DRAWN_PLACES)
+                .map(|k| match around.get(stream.below(around.len())) {
+                    Some(centre) if k % 2 == 0 => {
+                        centre.iter().map(|u| (u + 0.15 * stream.normal()).clamp(0.0, 1.0)).collect()
+                    }
+                    _ => (0..question.dimensions()).map(|_| stream.uniform()).collect(),
+                })
+                .collect()
+        }
+    };
+    for unit in units {
+        if let Some(params) = question.make(&unit, middle) {
+            question.place(&params)?;
+        }
+    }
+    Ok(())
+}
+
+/// The places that are most often the best one among the draws, and those that were tried most among them.
+fn best_places(question: &Question<'_>, model: &Model, features: &[Features], tried: usize) -> Vec<usize> {
+    if question.places.len() == 1 {
+        return vec![0];
+    }
+    let mut wins = vec![0.0f64; question.places.len()];
+    // Among many a part of the draws will do.
+    let stride = if question.places.len() > 4 * MOST_PLACES { 3 } else { 1 };
+    for draw in model.draws.iter().step_by(stride) {
+        let loss = |place: usize| {
+            let x = model.best(draw, &features[place], 0.0);
+            model.expect(draw, &features[place], &model.spot(&features[place], x, 0.0, None)).mean()
+        };
+        let losses: Vec<f64> = (0..question.places.len()).map(loss).collect();
+        if let Some(best) = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])) {
+            wins[best] += 1.0;
+        }
+        // Among places that were tried the best one counts, too: an answer may be one of them.
+        if let Some(best) = (0..tried).min_by(|&a, &b| losses[a].total_cmp(&losses[b])) {
+            wins[best] += 0.5;
+        }
+    }
+    let mut order: Vec<usize> = (0..wins.len()).filter(|&p| wins[p] > 0.0).collect();
+    order.sort_by(|&a, &b| wins[b].total_cmp(&wins[a]).then(a.cmp(&b)));
+    order.truncate(MOST_PLACES);
+    order
+}
