@@ -4,6 +4,12 @@ use super::model::{Expected, Features, Model};
 
 /// Rates that are looked at for the answer: at the only place, and at each of several.
 const GRID: (usize, usize) = (25, 13);
+/// Of several places one is advised by its expected loss and so many standard deviations of what is not known of it: the best of
+/// many that were never run is a matter of luck.
+const CAUTION: f64 = 0.5;
+/// Draws further from their median are pulled in to so many times the usual distance, so that a few that see a cliff everywhere do not
+/// decide.
+const WINSOR: f64 = 3.0;
 /// What could be answered, and what each draw expects of it at the target.
 pub(super) struct Answers {
     /// Place and log₂ rate of each possible answer.
@@ -14,8 +20,10 @@ pub(super) struct Answers {
     pub means: Vec<f64>,
     /// The answer with the lowest mean.
     pub best: usize,
-    /// Mean over draws of the lowest loss that the draw knows of.
-    floor: f64,
+    /// The answer to give: of several places one whose loss is known, too.
+    pub advised: usize,
+    /// By how much the best answer is expected to be worse than the best one that exists.
+    pub regret: f64,
 }
 
 /// A run that could be made.
@@ -51,23 +59,47 @@ impl Answers {
             .iter()
             .map(|&(place, x)| expected(model, &features[place], x, 0.0, None, Expected::mean))
             .collect();
-        let count = model.draws.len() as f64;
-        let means: Vec<f64> = losses.iter().map(|of| of.iter().sum::<f64>() / count).collect();
-        let best = (0..means.len()).min_by(|&a, &b| means[a].total_cmp(&means[b])).unwrap_or(0);
-        let lowest = |j: usize| losses.iter().map(|of| of[j]).fold(f64::INFINITY, f64::min);
-        let floor = (0..model.draws.len()).map(lowest).sum::<f64>() / count;
-        Self { at, losses, means, best, floor }
-    }
-
-    /// By how much the answer is expected to be worse than the best one that exists.
-    pub fn regret(&self) -> f64 {
-        self.means[self.best] - self.floor
+        let means: Vec<f64> = losses.iter().map(|of| robust_mean(of.clone())).collect();
+        let lowest =
+            |scores: &[f64]| (0..scores.len()).min_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0);
+        let best = lowest(&means);
+        let caution = if places.len() > 1 { CAUTION } else { 0.0 };
+        let scores: Vec<f64> = (0..means.len()).map(|a| means[a] + caution * deviation(&losses[a])).collect();
+        let floor = |j: usize| losses.iter().map(|of| of[j]).fold(f64::INFINITY, f64::min);
+        let regret = |j: usize| losses[best][j] - floor(j);
+        let regret = (0..model.draws.len()).map(regret).sum::<f64>() / model.draws.len() as f64;
+        Self { at, advised: lowest(&scores), losses, means, best, regret }
     }
 
     /// The expected loss of an answer under each draw.
     pub fn draws(&self, answer: usize) -> &[f64] {
         &self.losses[answer]
     }
+}
+
+/// Pulls in what is far from the median.
+pub(super) fn winsorize(of: &mut [f64]) {
+    let middle = |mut of: Vec<f64>| {
+        of.sort_by(f64::total_cmp);
+        of[of.len() / 2]
+    };
+    let median = middle(of.to_vec());
+    let usual = 1.48 * middle(of.iter().map(|x| (x - median).abs()).collect());
+    let reach = WINSOR * usual.max(1e-12);
+    of.iter_mut().for_each(|x| *x = x.clamp(median - reach, median + reach));
+}
+
+fn robust_mean(mut of: Vec<f64>) -> f64 {
+    winsorize(&mut of);
+    of.iter().sum::<f64>() / of.len() as f64
+}
+
+/// The standard deviation of what lies within reach of the median.
+fn deviation(of: &[f64]) -> f64 {
+    let mut of = of.to_vec();
+    winsorize(&mut of);
+    let mean = of.iter().sum::<f64>() / of.len() as f64;
+    (of.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / of.len() as f64).sqrt()
 }
 
 /// What each draw expects of a run.

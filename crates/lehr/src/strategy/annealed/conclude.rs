@@ -76,7 +76,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     if finished.is_none() {
         doubts.push(format!(
             "the search is not finished: the expected regret is {:.1e}",
-            search.known.answers.regret() * model.scale
+            search.known.answers.regret * model.scale
         ));
     }
     let supported = !flat;
@@ -107,7 +107,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
 /// The answer to give: the best one, or that of the simplest schedule that cannot be told from it; then also the best one's.
 pub(super) fn choice(search: &Search<'_>) -> Result<(usize, Option<String>), StrategyError> {
     let (answers, goal) = (&search.known.answers, search.question.goal);
-    let best = answers.best;
+    let best = answers.advised;
     let best_place = answers.at[best].0;
     let spec = |place: usize| goal.spec(&search.question.places[place].params);
     let Some(best_spec) = spec(best_place)? else { return Ok((best, None)) };

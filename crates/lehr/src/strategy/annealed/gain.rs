@@ -12,7 +12,7 @@ use std::rc::Rc;
 use lehr_search::Stream;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::choose::{Answers, Option_, expected};
+use super::choose::{Answers, Option_, expected, winsorize};
 use super::field::dot;
 use super::model::{Expected, Features, Model};
 use super::question::Point;
@@ -21,8 +21,6 @@ use super::question::Point;
 const TOGETHER: usize = 3;
 /// Imagined ends.
 const ENDS: usize = 64;
-/// Beliefs further from their median are pulled in to so many times the usual distance.
-const WINSOR: f64 = 3.0;
 /// What is explained of an answer by chance, in units of the expected share: so much is taken off.
 const CHANCE: f64 = 1.0;
 
@@ -65,18 +63,6 @@ impl Belief {
 fn center(of: &mut [f64]) {
     let mean = of.iter().sum::<f64>() / of.len() as f64;
     of.iter_mut().for_each(|x| *x -= mean);
-}
-
-/// Pulls in what is far from the median.
-fn winsorize(of: &mut [f64]) {
-    let middle = |of: &mut Vec<f64>| {
-        of.sort_by(f64::total_cmp);
-        of[of.len() / 2]
-    };
-    let median = middle(&mut of.to_vec());
-    let usual = 1.48 * middle(&mut of.iter().map(|x| (x - median).abs()).collect());
-    let reach = WINSOR * usual.max(1e-12);
-    of.iter_mut().for_each(|x| *x = x.clamp(median - reach, median + reach));
 }
 
 impl<'a> Gains<'a> {

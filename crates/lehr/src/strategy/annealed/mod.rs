@@ -328,7 +328,7 @@ impl<'a> Search<'a> {
 
     /// Why the search is over, if it is.
     fn finished(&self) -> Option<String> {
-        let (regret, tolerance) = (self.known.answers.regret(), self.tolerance());
+        let (regret, tolerance) = (self.known.answers.regret, self.tolerance());
         if regret > tolerance {
             return None;
         }
