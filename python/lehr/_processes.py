@@ -37,7 +37,7 @@ def in_processes(count: int, work: Callable, arguments: tuple, tell: Tell) -> No
         channels.append(here)
         processes.append(process)
     failure: list[BaseException] = []
-    done = 0
+    done, interrupted = 0, False
     try:
         while channels:
             for channel in multiprocessing.connection.wait(channels):
@@ -54,11 +54,14 @@ def in_processes(count: int, work: Callable, arguments: tuple, tell: Tell) -> No
                 else:
                     done += 1
     except BaseException:
-        for process in processes:
-            if process.is_alive():
-                os.kill(process.pid, signal.SIGINT)
+        interrupted = True
         raise
     finally:
+        # A signal that comes right before a process goes to sleep is seen only when it wakes: it is sent until it is heard.
+        while interrupted and (alive := [process for process in processes if process.is_alive()]):
+            for process in alive:
+                os.kill(process.pid, signal.SIGINT)
+            alive[0].join(0.5)
         for process in processes:
             process.join()
     if failure:
