@@ -40,7 +40,8 @@ def in_processes(count: int, work: Callable, arguments: tuple, tell: Tell) -> No
     done, interrupted = 0, False
     try:
         while channels:
-            for channel in multiprocessing.connection.wait(channels):
+            # With a limit, for the same reason as below.
+            for channel in multiprocessing.connection.wait(channels, 1):
                 try:
                     kind, what = channel.recv()
                 except EOFError:
