@@ -10,6 +10,7 @@ const CAUTION: f64 = 0.5;
 /// Draws further from their median are pulled in to so many times the usual distance, so that a few that see a cliff everywhere do not
 /// decide.
 const WINSOR: f64 = 3.0;
+
 /// What could be answered, and what each draw expects of it at the target.
 pub(super) struct Answers {
     /// Place and log₂ rate of each possible answer.
@@ -47,9 +48,7 @@ impl Answers {
         let mut at = Vec::new();
         let grid = if places.len() > 1 { GRID.1 } else { GRID.0 };
         for &place in places {
-            let mut bests: Vec<f64> =
-                model.draws.iter().map(|d| model.best(d, &features[place], 0.0)).collect();
-            bests.sort_by(f64::total_cmp);
+            let bests = bests(model, &features[place], 0.0);
             let (a, b) = (bests[bests.len() / 50], bests[bests.len() - 1 - bests.len() / 50]);
             let spare = 0.1 * (b - a) + 0.1;
             let (a, b) = ((a - spare).max(low), (b + spare).min(high));
@@ -59,12 +58,12 @@ impl Answers {
             .iter()
             .map(|&(place, x)| expected(model, &features[place], x, 0.0, None, Expected::mean))
             .collect();
-        let means: Vec<f64> = losses.iter().map(|of| robust_mean(of.clone())).collect();
+        let (means, deviations): (Vec<f64>, Vec<f64>) = losses.iter().map(|of| moments(of.clone())).unzip();
         let lowest =
             |scores: &[f64]| (0..scores.len()).min_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0);
         let best = lowest(&means);
         let caution = if places.len() > 1 { CAUTION } else { 0.0 };
-        let scores: Vec<f64> = (0..means.len()).map(|a| means[a] + caution * deviation(&losses[a])).collect();
+        let scores: Vec<f64> = (0..means.len()).map(|a| means[a] + caution * deviations[a]).collect();
         let floor = |j: usize| losses.iter().map(|of| of[j]).fold(f64::INFINITY, f64::min);
         let regret = |j: usize| losses[best][j] - floor(j);
         let regret = (0..model.draws.len()).map(regret).sum::<f64>() / model.draws.len() as f64;
@@ -86,20 +85,22 @@ pub(super) fn winsorize(of: &mut [f64]) {
     let median = middle(of.to_vec());
     let usual = 1.48 * middle(of.iter().map(|x| (x - median).abs()).collect());
     let reach = WINSOR * usual.max(1e-12);
-    of.iter_mut().for_each(|x| *x = x.clamp(median - reach, median + reach));
+    of.iter_mut().for_each(|x| *x = x.max(median - reach).min(median + reach));
 }
 
-fn robust_mean(mut of: Vec<f64>) -> f64 {
+/// Mean and standard deviation, with what is far from the median pulled in.
+fn moments(mut of: Vec<f64>) -> (f64, f64) {
     winsorize(&mut of);
-    of.iter().sum::<f64>() / of.len() as f64
+    let count = of.len() as f64;
+    let mean = of.iter().sum::<f64>() / count;
+    (mean, (of.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt())
 }
 
-/// The standard deviation of what lies within reach of the median.
-fn deviation(of: &[f64]) -> f64 {
-    let mut of = of.to_vec();
-    winsorize(&mut of);
-    let mean = of.iter().sum::<f64>() / of.len() as f64;
-    (of.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / of.len() as f64).sqrt()
+/// Where the draws see the best rate at a horizon, rising.
+pub(super) fn bests(model: &Model, features: &Features, tau: f64) -> Vec<f64> {
+    let mut bests: Vec<f64> = model.draws.iter().map(|d| model.best(d, features, tau)).collect();
+    bests.sort_by(f64::total_cmp);
+    bests
 }
 
 /// What each draw expects of a run.
@@ -121,17 +122,13 @@ const SPANS: [f64; 3] = [0.8, 1.4, 2.2];
 /// Rates worth being run together at a horizon: the ends of a span around the middle of where the draws see the best one,
 /// and the middle itself. One run at a new horizon says little, since the level there is not known: the runs that would be
 /// compared have to be weighed together.
-pub(super) fn spans(model: &Model, features: &Features, tau: f64, low: f64, high: f64) -> Vec<[f64; 3]> {
-    let mut bests: Vec<f64> = model.draws.iter().map(|d| model.best(d, features, tau)).collect();
-    bests.sort_by(f64::total_cmp);
+pub(super) fn spans(bests: &[f64], low: f64, high: f64) -> Vec<[f64; 3]> {
     let middle = bests[bests.len() / 2];
     SPANS.iter().map(|w| [middle, middle - w, middle + w].map(|x| x.clamp(low, high))).collect()
 }
 
 /// Rates worth a run at a horizon: spread over where the draws see the best one, and beside it.
-pub(super) fn rates(model: &Model, features: &Features, tau: f64, low: f64, high: f64) -> Vec<f64> {
-    let mut bests: Vec<f64> = model.draws.iter().map(|d| model.best(d, features, tau)).collect();
-    bests.sort_by(f64::total_cmp);
+pub(super) fn rates(bests: &[f64], low: f64, high: f64) -> Vec<f64> {
     let quantile = |share: f64| bests[((bests.len() - 1) as f64 * share) as usize];
     let middle = quantile(0.5);
     let mut found: Vec<f64> = [0.05, 0.25, 0.5, 0.75, 0.95].into_iter().map(quantile).collect();

@@ -24,6 +24,7 @@ const MOST_TAKEN: f64 = 0.9;
 const LENGTHS: (f64, f64, f64, f64, f64) = (2.0, 2.0, 3.0, 1.7, 2.0);
 /// What changes between settings with the horizon: a share of the spread of their levels, and of G.
 const CHANGE: (f64, f64) = (0.87, 0.1);
+/// The share of that spread that is the same at every horizon.
 const KEPT: f64 = 0.5;
 /// The share of a seed's variance that neighbours have in common.
 const COMMON: f64 = 0.85;

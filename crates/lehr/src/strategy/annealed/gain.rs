@@ -34,7 +34,7 @@ pub(super) struct Gains<'a> {
     /// By how much each answer is worse than the best one: the mean, and the draws around it.
     behind: Vec<(f64, Vec<f64>)>,
     ends: Vec<[f64; TOGETHER]>,
-    /// What is believed of runs under way, orthogonal and of unit length, and how each shares in what draws believe.
+    /// What is believed of runs under way, with an end for each draw: orthogonal and of unit length.
     known: Vec<Vec<f64>>,
     beliefs: RefCell<HashMap<Run, Rc<Belief>>>,
 }

@@ -350,11 +350,10 @@ impl<'a> Search<'a> {
         for &place in &self.known.open {
             for &horizon in &question.places[place].shape.rungs {
                 let tau = (horizon as f64 / question.goal.target.steps as f64).log2();
-                let singles = choose::rates(model, &self.known.features[place], tau, low, high);
+                let bests = choose::bests(model, &self.known.features[place], tau);
+                let singles = choose::rates(&bests, low, high);
                 let mut sets: Vec<Vec<f64>> = singles.into_iter().map(|x| vec![x]).collect();
-                for [middle, below, above] in
-                    choose::spans(model, &self.known.features[place], tau, low, high)
-                {
+                for [middle, below, above] in choose::spans(&bests, low, high) {
                     sets.push(vec![middle, below, above]);
                     sets.push(vec![below, above]);
                 }

@@ -60,10 +60,7 @@ pub(super) fn surface(numbers: &[Number], choices: &[(f64, f64)]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn dot(a: &[f64], b: &[f64]) -> f64 {
-        a.iter().zip(b).map(|(a, b)| a * b).sum()
-    }
+    use crate::strategy::annealed::field::dot;
 
     /// Near settings are alike, far ones less so, and those of a schedule, of which the theory knows most, vary less.
     #[test]

@@ -398,3 +398,26 @@ fn gains_are_of_what_is_not_known() {
     let after = of(&record, &pair);
     assert!(after < 0.5 * before, "{after} {before}");
 }
+
+/// Losses at the ends of what a float can hold, all equal, and with several settings: an answer or a clear word, never a panic.
+#[test]
+fn losses_of_any_size_are_survived() {
+    let spaces = ["lr=log 1e-5..1", "lr=log 1e-5..1, wd=log 1e-6..0.1, kind=a|b"];
+    let losses: [&dyn Fn(usize) -> f64; 4] =
+        [&|i| if i % 2 == 0 { 1e308 } else { -1e308 }, &|i| 1e-320 * i as f64, &|_| 0.0, &|i| {
+            if i == 3 { f64::NAN } else { 1e200 * i as f64 }
+        }];
+    for space in spaces {
+        for loss in losses {
+            let goal = Goal { space: space.parse().unwrap(), ..goal(1) };
+            let mut record = Record::default();
+            for i in 0..9 {
+                let Next::Run(plan) = Annealed::default().next(&goal, &record).unwrap() else { break };
+                let number = record.start(&plan);
+                record.finish(number, RunState::Complete(loss(i)));
+                result(&goal, &record);
+            }
+            assert!(record.runs.len() > 1);
+        }
+    }
+}
