@@ -4,9 +4,9 @@ use super::model::{Expected, Features, Model};
 
 /// Rates that are looked at for the answer: at the only place, and at each of several.
 const GRID: (usize, usize) = (25, 13);
-/// Of several places one is advised by its expected loss and so many standard deviations of what is not known of it: the best of
-/// many that were never run is a matter of luck.
-const CAUTION: f64 = 0.5;
+/// Another place than the first is advised by its expected loss and so many standard deviations of what is not known of the
+/// difference: the best of many that were never run is a matter of luck.
+const CAUTION: f64 = 1.5;
 /// Draws further from their median are pulled in to so many times the usual distance, so that a few that see a cliff everywhere do not
 /// decide.
 const WINSOR: f64 = 3.0;
@@ -19,11 +19,13 @@ pub(super) struct Answers {
     losses: Vec<Vec<f64>>,
     /// Mean over draws of each answer's expected loss.
     pub means: Vec<f64>,
-    /// The answer with the lowest mean.
-    pub best: usize,
-    /// The answer to give: of several places one whose loss is known, too.
+    /// The best answer at the first place.
+    pub home: usize,
+    /// How many standard deviations of what is not known of its difference to that one are held against an answer.
+    pub cautions: Vec<f64>,
+    /// The answer to give: the one with the lowest mean, cautions added.
     pub advised: usize,
-    /// By how much the best answer is expected to be worse than the best one that exists.
+    /// By how much it is expected to be worse than the best one that exists.
     pub regret: f64,
 }
 
@@ -43,7 +45,7 @@ pub(super) struct Option_ {
 }
 
 impl Answers {
-    /// The answers at these places, within `low..high`.
+    /// The answers at these places, of which the first one is where the search began, within `low..high`.
     pub fn new(model: &Model, features: &[Features], places: &[usize], low: f64, high: f64) -> Self {
         let mut at = Vec::new();
         let grid = if places.len() > 1 { GRID.1 } else { GRID.0 };
@@ -58,22 +60,27 @@ impl Answers {
             .iter()
             .map(|&(place, x)| expected(model, &features[place], x, 0.0, None, Expected::mean))
             .collect();
-        let (means, deviations): (Vec<f64>, Vec<f64>) = losses.iter().map(|of| moments(of.clone())).unzip();
-        let lowest =
-            |scores: &[f64]| (0..scores.len()).min_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0);
-        let best = lowest(&means);
-        let caution = if places.len() > 1 { CAUTION } else { 0.0 };
-        let scores: Vec<f64> = (0..means.len()).map(|a| means[a] + caution * deviations[a]).collect();
+        let means: Vec<f64> = losses.iter().map(|of| moments(of.clone()).0).collect();
+        let of_first = at.iter().take_while(|answer| answer.0 == places[0]).count();
+        let home = lowest(&means[..of_first]);
+        let cautions: Vec<f64> = (0..at.len()).map(|a| if a < of_first { 0.0 } else { CAUTION }).collect();
+        let apart = |a: usize| moments(losses[a].iter().zip(&losses[home]).map(|(a, b)| a - b).collect()).1;
+        let scores: Vec<f64> = (0..at.len()).map(|a| means[a] + cautions[a] * apart(a)).collect();
+        let advised = lowest(&scores);
         let floor = |j: usize| losses.iter().map(|of| of[j]).fold(f64::INFINITY, f64::min);
-        let regret = |j: usize| losses[best][j] - floor(j);
+        let regret = |j: usize| losses[advised][j] - floor(j);
         let regret = (0..model.draws.len()).map(regret).sum::<f64>() / model.draws.len() as f64;
-        Self { at, advised: lowest(&scores), losses, means, best, regret }
+        Self { at, advised, home, cautions, losses, means, regret }
     }
 
     /// The expected loss of an answer under each draw.
     pub fn draws(&self, answer: usize) -> &[f64] {
         &self.losses[answer]
     }
+}
+
+fn lowest(scores: &[f64]) -> usize {
+    (0..scores.len()).min_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0)
 }
 
 /// Pulls in what is far from the median.

@@ -1,7 +1,8 @@
 //! What knowing the ends of runs is worth: the knowledge gradient with correlated beliefs (Frazier, Powell and Dayanik 2009).
 //!
 //! The draws give how what is believed of a run and of each answer vary together. Taken as jointly normal, the runs' ends move
-//! each answer's expected loss by W·z with z standard normal, and the gain is how far the lowest of them falls on average.
+//! each answer's expected loss by W·z with z standard normal, and the gain is how far the lowest score falls on average: the
+//! expected loss, and for other settings than the first a caution that is less, the more is known.
 //! Weighing the draws by how well they foretell an imagined end instead would leave few of them that count, and the best of
 //! many answers by few draws looks good by luck: the cheapest runs seemed worth most.
 
@@ -31,12 +32,26 @@ type Run = (usize, u64, u64, u64);
 pub(super) struct Gains<'a> {
     model: &'a Model,
     features: &'a [Features],
-    /// By how much each answer is worse than the best one: the mean, and the draws around it.
-    behind: Vec<(f64, Vec<f64>)>,
+    behind: Vec<Behind>,
+    /// The lowest score of all as things are.
+    lowest: f64,
     ends: Vec<[f64; TOGETHER]>,
     /// What is believed of runs under way, with an end for each draw: orthogonal and of unit length.
     known: Vec<Vec<f64>>,
     beliefs: RefCell<HashMap<Run, Rc<Belief>>>,
+}
+
+/// By how much an answer is worse than the best one at home: the mean, the draws around it, and the caution.
+struct Behind {
+    mean: f64,
+    around: Vec<f64>,
+    caution: f64,
+}
+
+impl Behind {
+    fn variance(&self) -> f64 {
+        dot(&self.around, &self.around) / self.around.len() as f64
+    }
 }
 
 /// What the draws believe of a run: around its mean, and the mean variance of its noise.
@@ -74,19 +89,20 @@ impl<'a> Gains<'a> {
         open: &[Point],
         stream: &mut Stream,
     ) -> Self {
-        let best = answers.draws(answers.best);
+        let home = answers.draws(answers.home);
         let behind = (0..answers.at.len()).map(|a| {
-            let mut of: Vec<f64> = answers.draws(a).iter().zip(best).map(|(a, b)| a - b).collect();
-            let mean = of.iter().sum::<f64>() / of.len() as f64;
-            winsorize(&mut of);
-            center(&mut of);
-            (mean, of)
+            let mut around: Vec<f64> = answers.draws(a).iter().zip(home).map(|(a, b)| a - b).collect();
+            winsorize(&mut around);
+            let mean = around.iter().sum::<f64>() / around.len() as f64;
+            center(&mut around);
+            Behind { mean, around, caution: answers.cautions[a] }
         });
-        let behind = behind.collect();
+        let behind: Vec<Behind> = behind.collect();
         let mut gains = Self {
             model,
             features,
             behind,
+            lowest: 0.0,
             ends: ends(stream),
             known: Vec::new(),
             beliefs: RefCell::default(),
@@ -95,6 +111,8 @@ impl<'a> Gains<'a> {
             let of = expected(model, &features[run.place], run.x, run.tau, Some(run.seed), |e| *e);
             gains.await_end(Belief::of(&of), stream);
         }
+        let score = |of: &Behind| of.mean + of.caution * of.variance().sqrt();
+        gains.lowest = gains.behind.iter().map(score).fold(f64::INFINITY, f64::min);
         gains
     }
 
@@ -106,8 +124,8 @@ impl<'a> Gains<'a> {
         center(&mut seen);
         let size = dot(&seen, &seen).sqrt().max(1e-300);
         seen.iter_mut().for_each(|x| *x /= size);
-        for (_, around) in &mut self.behind {
-            take_off(around, &seen);
+        for behind in &mut self.behind {
+            take_off(&mut behind.around, &seen);
         }
         self.known.push(seen);
     }
@@ -133,24 +151,26 @@ impl<'a> Gains<'a> {
     pub fn of(&self, runs: &[Option_]) -> f64 {
         let beliefs: Vec<Rc<Belief>> = runs.iter().map(|run| self.belief(run)).collect();
         let axes = axes(&beliefs);
-        let count = self.behind.first().map_or(1, |b| b.1.len()) as f64;
+        let count = self.behind.first().map_or(1, |b| b.around.len()) as f64;
         let chance = CHANCE * runs.len() as f64 / count;
         let moves: Vec<(f64, [f64; TOGETHER])> = self
             .behind
             .iter()
-            .map(|(mean, around)| {
+            .map(|behind| {
                 let mut along = [0.0; TOGETHER];
-                along.iter_mut().zip(&axes).for_each(|(w, axis)| *w = dot(around, axis) / count);
-                let (explained, all) = (dot(&along, &along), dot(around, around) / count);
+                along.iter_mut().zip(&axes).for_each(|(w, axis)| *w = dot(&behind.around, axis) / count);
+                let (explained, all) = (dot(&along, &along), behind.variance());
                 let sure = (1.0 - chance * all / explained.max(1e-300)).max(0.0).sqrt();
-                (*mean, along.map(|w| sure * w))
+                // What is known then needs no caution any more.
+                let left = (all - sure * sure * explained).max(0.0).sqrt();
+                (behind.mean + behind.caution * left, along.map(|w| sure * w))
             })
             .collect();
         let lowest = |z: &[f64; TOGETHER]| {
             let at = |(mean, w): &(f64, [f64; TOGETHER])| mean + w[0] * z[0] + w[1] * z[1] + w[2] * z[2];
-            moves.iter().map(at).fold(0.0, f64::min)
+            moves.iter().map(at).fold(f64::INFINITY, f64::min)
         };
-        -self.ends.iter().map(lowest).sum::<f64>() / self.ends.len() as f64
+        self.lowest - self.ends.iter().map(lowest).sum::<f64>() / self.ends.len() as f64
     }
 }
 

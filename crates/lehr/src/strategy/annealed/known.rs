@@ -10,7 +10,9 @@ use super::question::Question;
 use crate::strategy::{Goal, Record, StrategyError};
 
 /// Places whose runs are weighed against each other.
-const MOST_PLACES: usize = 8;
+const MOST_PLACES: usize = 10;
+/// Of them, those that win most often; the others are drawn from all that win.
+const SURE_PLACES: usize = 5;
 /// New places that are drawn when the other parameters cannot be listed.
 const DRAWN_PLACES: usize = 256;
 
@@ -67,13 +69,10 @@ pub(super) fn add_places(question: &mut Question<'_>, record: &Record) -> Result
         Some(all) => all.iter().map(|digits| question.middle(digits)).collect(),
         None => {
             let mut stream = Stream::for_trial(question.goal.seed ^ 0x91ace, record.runs.len() as u64);
-            let around: Vec<Vec<f64>> = (0..question.places.len()).map(|p| question.unit(p)).collect();
+            let tried: Vec<Vec<f64>> = (0..question.places.len()).map(|p| question.unit(p)).collect();
             (0..DRAWN_PLACES)
-                .map(|k| match around.get(stream.below(around.len())) {
-                    Some(centre) if k % 2 == 0 => {
-                        centre.iter().map(|u| (u + 0.15 * stream.normal()).clamp(0.0, 1.0)).collect()
-                    }
-                    _ => (0..question.dimensions()).map(|_| stream.uniform()).collect(),
+                .map(|k| {
+                    neighbour(&tried[if k % 2 == 0 { 0 } else { stream.below(tried.len()) }], &mut stream)
                 })
                 .collect()
         }
@@ -84,6 +83,18 @@ pub(super) fn add_places(question: &mut Question<'_>, record: &Record) -> Result
         }
     }
     Ok(())
+}
+
+/// A setting with one or a few parameters changed: by a little, or to anything.
+fn neighbour(centre: &[f64], stream: &mut Stream) -> Vec<f64> {
+    let certain = stream.below(centre.len());
+    let share = 1.0 / centre.len() as f64;
+    let changed = centre.iter().enumerate().map(|(i, &u)| match i == certain || stream.uniform() < share {
+        true if stream.uniform() < 0.5 => (u + 0.15 * stream.normal()).clamp(0.0, 1.0),
+        true => stream.uniform(),
+        false => u,
+    });
+    changed.collect()
 }
 
 /// The places that are most often the best one among the draws, and those that were tried most among them.
@@ -110,6 +121,19 @@ fn best_places(question: &Question<'_>, model: &Model, features: &[Features], tr
     }
     let mut order: Vec<usize> = (0..wins.len()).filter(|&p| wins[p] > 0.0).collect();
     order.sort_by(|&a, &b| wins[b].total_cmp(&wins[a]).then(a.cmp(&b)));
-    order.truncate(MOST_PLACES);
-    order
+    order.retain(|&p| p != 0);
+    let mut open = vec![0];
+    open.extend(order.drain(..order.len().min(SURE_PLACES)));
+    // The others by lot.
+    let mut stream = Stream::for_trial(question.goal.seed ^ 0x107, question.points.len() as u64);
+    while open.len() < MOST_PLACES && !order.is_empty() {
+        let all: f64 = order.iter().map(|&p| wins[p]).sum();
+        let mut left = all * stream.uniform();
+        let at = order.iter().position(|&p| {
+            left -= wins[p];
+            left <= 0.0
+        });
+        open.push(order.remove(at.unwrap_or(order.len() - 1)));
+    }
+    open
 }

@@ -5,6 +5,8 @@ use lehr_theory::{Bound, Rates};
 
 use crate::strategy::{Goal, StrategyError};
 
+/// With this much momentum m an update counts 1/(1 − m) times.
+pub(super) const MOMENTUM: &str = "momentum";
 /// Of noise the theory gives the direction and the size, not the digits.
 const TRUST: f64 = 0.7;
 /// Updates at which a curve is read, whatever its horizon.
@@ -21,6 +23,8 @@ pub(super) struct Lean {
     pub louder: f64,
     /// Which part of the noise annealing takes away.
     pub quiet: f64,
+    /// The bound at its best peak, as a multiple of that of `linear`.
+    pub bound: f64,
 }
 
 impl Default for Lean {
@@ -31,7 +35,7 @@ impl Default for Lean {
 
 impl Lean {
     /// That of `linear`, and of a schedule that is not known.
-    pub const NONE: Self = Self { shift: 0.0, louder: 0.0, quiet: 1.0 };
+    pub const NONE: Self = Self { shift: 0.0, louder: 0.0, quiet: 1.0, bound: 1.0 };
 
     pub fn of(goal: &Goal, params: &Params) -> Result<Self, StrategyError> {
         let Some(curve) = goal.curve(params, goal.target.steps)? else { return Ok(Self::NONE) };
@@ -51,7 +55,15 @@ impl Lean {
         let shift = (own.distance / line.distance).log2();
         let louder = TRUST * ((own.noise + own.last_iterate) / (line.noise + line.last_iterate)).log2()
             + TRUST * shift;
-        let known = shift.is_finite() && louder.is_finite() && quiet.is_finite();
-        Ok(if known { Self { shift, louder, quiet: quiet.clamp(0.0, 1.05) } } else { Self::NONE })
+        let best = |bound: &Bound| bound.best_value(1.0, 1.0).unwrap_or(f64::NAN);
+        let bound = best(&own) / best(&line);
+        let known = [shift, louder, quiet, bound].iter().all(|x| x.is_finite());
+        Ok(if known { Self { shift, louder, quiet: quiet.clamp(0.0, 1.05), bound } } else { Self::NONE })
+    }
+
+    /// The same with the momentum of some parameters, if they have one.
+    pub fn with_momentum(self, params: &Params) -> Self {
+        let momentum = params.float(MOMENTUM).filter(|m| (0.0..1.0).contains(m));
+        Self { shift: self.shift + momentum.map_or(0.0, |m| (1.0 - m).log2()), ..self }
     }
 }

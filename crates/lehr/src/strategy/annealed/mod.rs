@@ -22,6 +22,7 @@ mod posterior;
 mod question;
 mod rungs;
 mod seeds;
+mod start;
 mod surface;
 
 use std::sync::Arc;
@@ -64,6 +65,13 @@ const START_COST: f64 = 0.004;
 const CONFIRMED: f64 = 1.0;
 /// Rates that differ by less, in octaves, count as the same.
 const SAME_RATE: f64 = 0.12;
+/// The rate alone is looked for at the first setting until the regret there is below so many times the tolerance.
+const ENOUGH: f64 = 3.0;
+/// log₂ of the shortest horizon over the target at which other settings are tried: what is good for very short runs need not be so
+/// for long ones.
+const SHORTEST: f64 = -4.1;
+/// Full runs that this may take.
+const FIRST: u64 = 1;
 /// The state of the search after the first look.
 struct Search<'a> {
     question: Question<'a>,
@@ -127,33 +135,7 @@ impl Strategy for Annealed {
 fn first_look(question: &mut Question<'_>, record: &Record) -> Result<Option<Next>, StrategyError> {
     let goal = question.goal;
     let middle = (question.low + question.high) / 2.0;
-    let place = match &goal.baseline {
-        Some(baseline) => Some(question.place(baseline)?),
-        None if !question.places.is_empty() => Some(0),
-        None => None,
-    };
-    let place = match place {
-        Some(place) => place,
-        None => {
-            let unit = vec![0.0; question.dimensions()];
-            let unit = match question.choices() {
-                // The first of the listed schedules.
-                Some(all) => all.first().map_or(unit, |first| question.middle(first)),
-                None => vec![0.5; question.dimensions()],
-            };
-            let mut stream = Stream::for_trial(goal.seed, 0);
-            let mut made = question.make(&unit, middle);
-            for _ in 0..10_000 {
-                if made.is_some() {
-                    break;
-                }
-                let unit: Vec<f64> = (0..question.dimensions()).map(|_| stream.uniform()).collect();
-                made = question.make(&unit, middle);
-            }
-            let params = made.ok_or(lehr_search::SearchError::Infeasible { attempts: 10_000 })?;
-            question.place(&params)?
-        }
-    };
+    let place = start::place(question)?;
     let start = question.places[place].params.float(&goal.rate).map_or(middle, f64::log2);
     let start = if goal.baseline.is_some() { start } else { middle };
     let horizon = question.places[place].shape.rungs[0];
@@ -230,12 +212,27 @@ fn plan(
 impl<'a> Search<'a> {
     /// The posterior of a record, `last` if it is the same; `None` if no run of it is complete.
     fn new(mut question: Question<'a>, record: &Record, last: &Last) -> Result<Option<Self>, StrategyError> {
-        let known = question.places.len();
+        let tried = question.places.len();
         if !question.points.iter().any(|p| matches!(p.seen, Seen::Loss(_))) {
             return Ok(None);
         }
+        if let Some(known) = last.take(question.goal, record) {
+            if known.features.len() > tried {
+                add_places(&mut question, record)?;
+            }
+            return Ok(Some(Self { question, known }));
+        }
+        if question.has_others() && tried == 1 {
+            let Some(known) = Known::of(&question, tried) else { return Ok(None) };
+            let search = Self { question, known };
+            let early = record.steps_spent() < FIRST * search.question.goal.target.steps;
+            if early && search.known.answers.regret > ENOUGH * search.tolerance() {
+                return Ok(Some(search));
+            }
+            question = search.question;
+        }
         add_places(&mut question, record)?;
-        let known = last.take(question.goal, record).or_else(|| Known::of(&question, known));
+        let known = Known::of(&question, tried);
         Ok(known.map(|known| Self { question, known }))
     }
 
@@ -264,7 +261,7 @@ impl<'a> Search<'a> {
     }
 
     fn features_of_answer(&self) -> &Features {
-        &self.known.features[self.known.answers.at[self.known.answers.best].0]
+        &self.known.features[self.known.answers.at[self.known.answers.advised].0]
     }
 
     fn next(&self, record: &Record) -> Result<Next, StrategyError> {
@@ -350,6 +347,9 @@ impl<'a> Search<'a> {
         for &place in &self.known.open {
             for &horizon in &question.places[place].shape.rungs {
                 let tau = (horizon as f64 / question.goal.target.steps as f64).log2();
+                if place != 0 && tau < SHORTEST && horizon < question.goal.target.steps {
+                    continue;
+                }
                 let bests = choose::bests(model, &self.known.features[place], tau);
                 let singles = choose::rates(&bests, low, high);
                 let mut sets: Vec<Vec<f64>> = singles.into_iter().map(|x| vec![x]).collect();
@@ -412,7 +412,12 @@ impl<'a> Search<'a> {
             let now = p.seed == seed || p.seen == Seen::Open;
             p.place == place && p.horizon == horizon && now && (p.x - x).abs() < SAME_RATE
         };
-        if self.question.points.iter().any(same) || limit(goal, record, cost, trial.is_none()).is_some() {
+        let broken = |p: &question::Point| p.seed == seed && same(p);
+        let question = &self.question;
+        if question.points.iter().any(same)
+            || question.broken.iter().any(broken)
+            || limit(goal, record, cost, trial.is_none()).is_some()
+        {
             return Ok(None);
         }
         let tau = (horizon as f64 / goal.target.steps as f64).log2();

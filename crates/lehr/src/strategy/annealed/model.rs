@@ -68,6 +68,18 @@ pub(super) struct Features {
 }
 
 impl Features {
+    /// What a place is beside another one: there all weights count for nothing, so that the law is the other one's own.
+    pub fn less(&self, other: &Self) -> Self {
+        let less = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
+        Self {
+            level: less(&self.level, &other.level),
+            shift: less(&self.shift, &other.shift),
+            louder: less(&self.louder, &other.louder),
+            over: less(&self.over, &other.over),
+            lean: self.lean,
+        }
+    }
+
     /// What there are weights for.
     fn weighed(&self) -> impl Iterator<Item = f64> {
         self.shift.iter().chain(&self.louder).chain(&self.over).copied()

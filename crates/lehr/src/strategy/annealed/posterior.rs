@@ -8,9 +8,12 @@
 use lehr_search::Stream;
 
 /// Particles.
-pub(super) const DRAWS: usize = 200;
+const PARTICLES: usize = 200;
 /// Walks of every particle at each power, and once the whole likelihood counts.
 const WALKS: (usize, usize) = (4, 20);
+/// The swarm is looked at so often once the whole likelihood counts, so many walks apart: with fewer draws means would waver.
+const LOOKS: usize = 3;
+const APART: usize = 7;
 /// While particles hardly move they walk on, up to so many times as often.
 const PATIENCE: usize = 4;
 /// Steps that a particle has to have made at each power, and the share of steps that is aimed at.
@@ -38,13 +41,14 @@ pub(super) fn draw(
 ) -> Vec<Vec<f64>> {
     let before =
         |v: &[f64]| -> f64 { free.iter().map(|&i| -0.5 * ((v[i] - prior[i].0) / prior[i].1).powi(2)).sum() };
-    let mut swarm: Vec<Particle> = (0..DRAWS)
+    let mut swarm: Vec<Particle> = (0..PARTICLES)
         .map(|_| {
             let v: Vec<f64> = prior.iter().map(|(mean, sd)| mean + sd * stream.normal()).collect();
             Particle { before: before(&v), likelihood: likelihood(&v), v }
         })
         .collect();
     let (mut power, mut size) = (0.0, 1.0);
+    let mut draws = Vec::new();
     for k in 1..=MOST_POWERS {
         let next = if k == MOST_POWERS { 1.0 } else { next_power(&swarm, power) };
         swarm = redrawn(swarm, next - power, stream);
@@ -56,12 +60,16 @@ pub(super) fn draw(
             size = (size * (accepted - MOVED.1).exp()).clamp(0.02, 2.0);
             made += 1;
             moved += accepted;
+            if power >= 1.0 && made % APART == 0 {
+                draws.extend(swarm.iter().map(|particle| particle.v.clone()));
+            }
         }
         if power >= 1.0 {
             break;
         }
     }
-    let mut draws: Vec<Vec<f64>> = swarm.into_iter().map(|particle| particle.v).collect();
+    draws.extend(swarm.into_iter().map(|particle| particle.v));
+    draws.drain(..draws.len() - LOOKS * PARTICLES);
     // Drawing anew by weight has made copies of what nothing depends on.
     for v in &mut draws {
         for i in (0..prior.len()).filter(|i| !free.contains(i)) {
@@ -168,10 +176,10 @@ mod tests {
             seen.iter().map(|(x, y)| -0.5 * ((y - v[0] - v[1] * x) / noise).powi(2)).sum()
         };
         let draws = draw(&prior, &[0, 1], &likelihood, &mut Stream::for_trial(3, 0));
-        assert_eq!(draws.len(), DRAWS);
+        assert_eq!(draws.len(), LOOKS * PARTICLES);
         let moments = |i: usize| {
-            let mean = draws.iter().map(|v| v[i]).sum::<f64>() / DRAWS as f64;
-            let var = draws.iter().map(|v| (v[i] - mean).powi(2)).sum::<f64>() / DRAWS as f64;
+            let mean = draws.iter().map(|v| v[i]).sum::<f64>() / draws.len() as f64;
+            let var = draws.iter().map(|v| (v[i] - mean).powi(2)).sum::<f64>() / draws.len() as f64;
             (mean, var.sqrt())
         };
         // Sums of squares 3 and 2; the prior hardly counts.
@@ -186,6 +194,6 @@ mod tests {
         let likelihood = |v: &[f64]| -50.0 * (v[0].abs() - 2.0).powi(2);
         let draws = draw(&[(0.0, 2.0)], &[0], &likelihood, &mut Stream::for_trial(1, 0));
         let above = draws.iter().filter(|v| v[0] > 0.0).count();
-        assert!((DRAWS / 4..3 * DRAWS / 4).contains(&above), "{above}");
+        assert!((draws.len() / 4..3 * draws.len() / 4).contains(&above), "{above}");
     }
 }

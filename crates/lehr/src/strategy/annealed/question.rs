@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use lehr_search::Params;
-use lehr_search::space::{Domain, Scale};
+use lehr_search::space::{Domain, Parameter, Scale};
 
-use super::lean::Lean;
+use super::lean::{Lean, MOMENTUM};
 use super::model::Features;
 use super::rungs;
 use super::surface::{Number, surface};
@@ -79,9 +79,13 @@ pub(super) struct Question<'a> {
     pub high: f64,
     pub places: Vec<Place>,
     pub points: Vec<Point>,
+    /// Runs that broke: they say nothing, and are not tried again as they were.
+    pub broken: Vec<Point>,
     /// Places of the free parameters other than the rate in the space.
     others: Vec<usize>,
     shapes: HashMap<Option<String>, Rc<Shape>>,
+    /// Features of the first place, from which those of all are counted.
+    first: Option<Features>,
 }
 
 impl<'a> Question<'a> {
@@ -95,8 +99,18 @@ impl<'a> Question<'a> {
             .into_iter()
             .filter(|&i| *goal.space.parameters()[i].name != *goal.rate)
             .collect();
-        let mut question =
-            Self { goal, low, high, places: Vec::new(), points: Vec::new(), others, shapes: HashMap::new() };
+        let mut question = Self {
+            goal,
+            low,
+            high,
+            places: Vec::new(),
+            points: Vec::new(),
+            broken: Vec::new(),
+
+            others,
+            shapes: HashMap::new(),
+            first: None,
+        };
         let mut of_trial = Vec::new();
         for params in &record.params {
             of_trial.push(question.place(params)?);
@@ -112,14 +126,17 @@ impl<'a> Question<'a> {
                 // Without end in the good direction is no better than without end in the bad one.
                 RunState::Complete(_) | RunState::Diverged { .. } => Seen::Diverged,
                 RunState::Running | RunState::Paused => Seen::Open,
-                RunState::Pruned | RunState::Failed => continue,
+                RunState::Failed => Seen::Open,
+                RunState::Pruned => continue,
             };
             if run.horizon == 0 {
                 continue;
             }
             let tau = (run.horizon as f64 / goal.target.steps as f64).log2();
             let place = of_trial[run.trial];
-            question.points.push(Point {
+            let into =
+                if run.state == RunState::Failed { &mut question.broken } else { &mut question.points };
+            into.push(Point {
                 place,
                 trial: run.trial,
                 x: rate.log2(),
@@ -146,20 +163,35 @@ impl<'a> Question<'a> {
         if let Some(found) = self.places.iter().position(|place| same(&place.params, params)) {
             return Ok(found);
         }
-        let spec = self.goal.spec(params)?;
-        let shape = match self.shapes.get(&spec) {
-            Some(shape) => Rc::clone(shape),
-            None => {
-                let shape =
-                    Shape { rungs: rungs::rungs(self.goal, params)?, lean: Lean::of(self.goal, params)? };
-                let shape = Rc::new(shape);
-                self.shapes.insert(spec, Rc::clone(&shape));
-                shape
-            }
+        let shape = self.shape(params)?;
+        let own = features(self.goal, &self.others, params);
+        let features = Features {
+            lean: shape.lean.with_momentum(params),
+            ..own.less(self.first.get_or_insert_with(|| own.clone()))
         };
-        let features = Features { lean: shape.lean, ..features(self.goal, &self.others, params) };
         self.places.push(Place { params: params.clone(), features, shape });
         Ok(self.places.len() - 1)
+    }
+
+    fn shape(&mut self, params: &Params) -> Result<Rc<Shape>, StrategyError> {
+        let spec = self.goal.spec(params)?;
+        if let Some(shape) = self.shapes.get(&spec) {
+            return Ok(Rc::clone(shape));
+        }
+        let shape = Shape { rungs: rungs::rungs(self.goal, params)?, lean: Lean::of(self.goal, params)? };
+        let shape = Rc::new(shape);
+        self.shapes.insert(spec, Rc::clone(&shape));
+        Ok(shape)
+    }
+
+    /// What the theory says of the schedule of some parameters.
+    pub fn lean(&mut self, params: &Params) -> Result<Lean, StrategyError> {
+        self.shape(params).map(|shape| shape.lean)
+    }
+
+    /// The free parameters other than the rate.
+    pub fn others(&self) -> impl Iterator<Item = &Parameter> {
+        self.others.iter().map(|&i| &self.goal.space.parameters()[i])
     }
 
     /// The parameters of a place with another rate, as the space rounds it.
@@ -266,6 +298,11 @@ pub(super) fn limits(goal: &Goal) -> Result<(f64, f64), StrategyError> {
     }
 }
 
+/// Whether a parameter is part of the schedule.
+pub(super) fn of_schedule(goal: &Goal, name: &str) -> bool {
+    goal.schedule.as_ref().is_some_and(|schedule| schedule.contains(&format!("{{{name}}}")))
+}
+
 /// What level, best rate, noise and over-fitting may depend on: a line and a bow in each number, one weight for each choice.
 fn features(goal: &Goal, others: &[usize], params: &Params) -> Features {
     let space = &goal.space;
@@ -274,9 +311,8 @@ fn features(goal: &Goal, others: &[usize], params: &Params) -> Features {
     let (mut lines, mut choices) = (Vec::new(), Vec::new());
     for &i in others {
         let parameter = &space.parameters()[i];
-        let of_schedule =
-            goal.schedule.as_ref().is_some_and(|s| s.contains(&format!("{{{}}}", parameter.name)));
-        let unknown = if of_schedule { UNKNOWN } else { 1.0 };
+        let known = of_schedule(goal, &parameter.name) || *parameter.name == *MOMENTUM;
+        let unknown = if known { UNKNOWN } else { 1.0 };
         match &parameter.domain {
             Domain::Categorical { choices: all } => {
                 let chosen = if raw[i].is_nan() { usize::MAX } else { raw[i] as usize };

@@ -23,7 +23,8 @@ pub(super) fn first(goal: &Goal, horizon: u64) -> u64 {
 pub(super) fn offered(question: &Question<'_>, horizon: u64) -> Vec<u64> {
     let at = |h: u64| rung((h as f64 / question.goal.target.steps as f64).log2());
     let own = at(horizon);
-    let runs = |seed: u64| question.points.iter().filter(|p| at(p.horizon) == own && p.seed == seed).count();
+    let all = || question.points.iter().chain(&question.broken);
+    let runs = |seed: u64| all().filter(|p| at(p.horizon) == own && p.seed == seed).count();
     let mut replicate = 0;
     while runs(of(question.goal, own, replicate + 1)) > 0 {
         replicate += 1;

@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 use lehr_search::Stream;
 
 /// Shares of the variance: of the plane, of waves in one number, of waves over all.
-const SHARES: (f64, f64, f64) = (0.4, 0.4, 0.2);
+const SHARES: (f64, f64, f64) = (0.3, 0.5, 0.2);
 /// Their numbers of cosines, per number and in all.
 const WAVES: (usize, usize) = (12, 24);
 /// Their lengths, as shares of a number's range.
