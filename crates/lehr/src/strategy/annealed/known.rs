@@ -7,15 +7,12 @@ use lehr_search::Stream;
 use super::choose::Answers;
 use super::model::{Features, Model};
 use super::question::Question;
-use crate::strategy::{Goal, Record, StrategyError};
+use crate::strategy::{Goal, Record};
 
 /// Places whose runs are weighed against each other.
 const MOST_PLACES: usize = 10;
 /// Of them, those that win most often; the others are drawn from all that win.
 const SURE_PLACES: usize = 5;
-/// New places that are drawn when the other parameters cannot be listed.
-const DRAWN_PLACES: usize = 256;
-
 /// What follows from a record, after the first look.
 pub(super) struct Known {
     pub features: Vec<Features>,
@@ -59,45 +56,8 @@ impl std::fmt::Debug for Last {
     }
 }
 
-/// Adds places that could be tried: all, where they can be listed, else some drawn at random.
-pub(super) fn add_places(question: &mut Question<'_>, record: &Record) -> Result<(), StrategyError> {
-    if !question.has_others() {
-        return Ok(());
-    }
-    let middle = (question.low + question.high) / 2.0;
-    let units: Vec<Vec<f64>> = match question.choices() {
-        Some(all) => all.iter().map(|digits| question.middle(digits)).collect(),
-        None => {
-            let mut stream = Stream::for_trial(question.goal.seed ^ 0x91ace, record.runs.len() as u64);
-            let tried: Vec<Vec<f64>> = (0..question.places.len()).map(|p| question.unit(p)).collect();
-            (0..DRAWN_PLACES)
-                .map(|k| {
-                    neighbour(&tried[if k % 2 == 0 { 0 } else { stream.below(tried.len()) }], &mut stream)
-                })
-                .collect()
-        }
-    };
-    for unit in units {
-        if let Some(params) = question.make(&unit, middle) {
-            question.place(&params)?;
-        }
-    }
-    Ok(())
-}
-
-/// A setting with one or a few parameters changed: by a little, or to anything.
-fn neighbour(centre: &[f64], stream: &mut Stream) -> Vec<f64> {
-    let certain = stream.below(centre.len());
-    let share = 1.0 / centre.len() as f64;
-    let changed = centre.iter().enumerate().map(|(i, &u)| match i == certain || stream.uniform() < share {
-        true if stream.uniform() < 0.5 => (u + 0.15 * stream.normal()).clamp(0.0, 1.0),
-        true => stream.uniform(),
-        false => u,
-    });
-    changed.collect()
-}
-
-/// The places that are most often the best one among the draws, and those that were tried most among them.
+/// The places that are weighed against each other: the first one, those that are most often the best one among the draws, others
+/// that are at times, and steps of one number from the first one that were not tried.
 fn best_places(question: &Question<'_>, model: &Model, features: &[Features], tried: usize) -> Vec<usize> {
     if question.places.len() == 1 {
         return vec![0];
@@ -135,5 +95,9 @@ fn best_places(question: &Question<'_>, model: &Model, features: &[Features], tr
         });
         open.push(order.remove(at.unwrap_or(order.len() - 1)));
     }
+    // What one step does is worth knowing, whatever the draws believe.
+    open.extend(question.steps.iter().copied().filter(|&p| p >= tried));
+    open.sort_unstable();
+    open.dedup();
     open
 }

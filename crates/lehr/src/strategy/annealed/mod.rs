@@ -1,15 +1,18 @@
 //! `annealed`: complete short runs as cheap looks, a model of rate and horizon, the next run by expected gain per update.
 //!
-//! 1. *First look*: at the cheapest rung, steps of two to three octaves from the middle of the range (or from the user's
-//!    setting) until the best rate has a worse one on both sides.
-//! 2. *Model*: see [`model`]; all runs of all rungs and settings enter one posterior.
+//! 1. *First look*: at the user's setting, or at the schedule that the theory likes best ([`start`]), at the cheapest rung, steps
+//!    of two to three octaves until the best rate has a worse one on both sides.
+//! 2. *Model*: see [`model`]; all runs of all rungs and settings enter one posterior. At first the rate alone is searched, at the
+//!    first setting, until that is nearly done or a full run is spent; then other settings join ([`candidates`]).
 //! 3. *Choice*: for every possible run (setting, rate, rung, seed), and for threes of paired runs around the best rate, the
 //!    fall of the expected loss at the target is computed that knowing the ends would bring (knowledge gradient), divided by
 //!    what they cost. Where the program can resume, a run that continues what another one has trained costs the rest alone.
+//!    Another setting than the first is advised once it is better beyond what is not known of the difference ([`choose`]).
 //! 4. *Stop*: when the expected regret of the best answer is below the tolerance, or a quarter of the noise of one run, or
 //!    what a third of an octave costs, and a full run beside the answer has not shown otherwise.
 
 mod bracket;
+mod candidates;
 mod choose;
 mod conclude;
 mod field;
@@ -33,9 +36,10 @@ use lehr_search::{Direction, Params, Stream, Verdict};
 use super::sampled::budget_spent;
 use super::{Goal, Next, Recommendation, Record, RunPlan, Strategy, StrategyError, Trial};
 use bracket::Look;
+use candidates::add_places;
 use choose::Option_;
 use gain::Gains;
-use known::{Known, Last, add_places};
+use known::{Known, Last};
 use model::Features;
 use question::{Question, Seen};
 
@@ -67,11 +71,14 @@ const CONFIRMED: f64 = 1.0;
 const SAME_RATE: f64 = 0.12;
 /// The rate alone is looked for at the first setting until the regret there is below so many times the tolerance.
 const ENOUGH: f64 = 3.0;
+/// Full runs that this may take.
+const FIRST: u64 = 1;
+/// Where so many runs of the first look broke, a longer horizon is tried.
+const BROKEN: usize = 3;
 /// log₂ of the shortest horizon over the target at which other settings are tried: what is good for very short runs need not be so
 /// for long ones.
 const SHORTEST: f64 = -4.1;
-/// Full runs that this may take.
-const FIRST: u64 = 1;
+
 /// The state of the search after the first look.
 struct Search<'a> {
     question: Question<'a>,
@@ -138,7 +145,11 @@ fn first_look(question: &mut Question<'_>, record: &Record) -> Result<Option<Nex
     let place = start::place(question)?;
     let start = question.places[place].params.float(&goal.rate).map_or(middle, f64::log2);
     let start = if goal.baseline.is_some() { start } else { middle };
-    let horizon = question.places[place].shape.rungs[0];
+    let broken = |h: u64| question.broken.iter().filter(|p| p.place == place && p.horizon == h).count();
+    let Some(horizon) = question.places[place].shape.rungs.iter().copied().find(|&h| broken(h) < BROKEN)
+    else {
+        return Ok(None);
+    };
     let points: Vec<_> =
         question.points.iter().filter(|p| p.place == place && p.horizon == horizon).collect();
     match bracket::look(&points, question.low, question.high, start) {
@@ -222,11 +233,10 @@ impl<'a> Search<'a> {
             }
             return Ok(Some(Self { question, known }));
         }
-        if question.has_others() && tried == 1 {
+        if question.has_others() && tried == 1 && record.steps_spent() < FIRST * question.goal.target.steps {
             let Some(known) = Known::of(&question, tried) else { return Ok(None) };
             let search = Self { question, known };
-            let early = record.steps_spent() < FIRST * search.question.goal.target.steps;
-            if early && search.known.answers.regret > ENOUGH * search.tolerance() {
+            if search.known.answers.regret > ENOUGH * search.tolerance() {
                 return Ok(Some(search));
             }
             question = search.question;

@@ -81,6 +81,8 @@ pub(super) struct Question<'a> {
     pub points: Vec<Point>,
     /// Runs that broke: they say nothing, and are not tried again as they were.
     pub broken: Vec<Point>,
+    /// Places that differ from the first one in one number, by a wide step.
+    pub steps: Vec<usize>,
     /// Places of the free parameters other than the rate in the space.
     others: Vec<usize>,
     shapes: HashMap<Option<String>, Rc<Shape>>,
@@ -106,6 +108,7 @@ impl<'a> Question<'a> {
             places: Vec::new(),
             points: Vec::new(),
             broken: Vec::new(),
+            steps: Vec::new(),
 
             others,
             shapes: HashMap::new(),

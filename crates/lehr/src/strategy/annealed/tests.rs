@@ -354,6 +354,61 @@ fn schedules_start_from_the_theory() {
     assert_eq!(lean::Lean::of(&unknown, &Params::new()).unwrap(), lean::Lean::NONE);
 }
 
+/// Where nothing is said, the search begins with the schedule of the lowest bound and everything else in the middle, and looks for
+/// its rate first; the user's own setting goes before.
+#[test]
+fn the_search_begins_where_the_theory_likes_it_best() {
+    let space = "lr=log 1e-5..1, s=cosine|linear, end=0.0..0.5, wd=log 1e-6..0.1";
+    let goal = Goal { seed: 3, ..Goal::new(space.parse().unwrap(), Horizon::steps(TARGET)) };
+    let goal = goal.schedule("{s} to {end}").budget(0.3);
+    let (record, _) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
+    assert!(record.params.len() >= 4);
+    for params in &record.params[..4] {
+        assert_eq!(params.text("s"), Some("linear"), "{params}");
+        assert_eq!(params.float("end"), Some(0.0));
+        assert!((params.float("wd").unwrap().log10() + 3.5).abs() < 1e-9);
+    }
+    let mut own: Params = [("lr", 0.01), ("end", 0.1), ("wd", 0.01)].into_iter().collect();
+    own.set("s", "cosine");
+    let goal = Goal { baseline: Some(own.clone()), ..goal };
+    let Next::Run(plan) = Annealed::default().next(&goal, &Record::default()).unwrap() else { panic!() };
+    assert_eq!(plan.trial, Trial::New(own));
+}
+
+/// With m momentum the best rate is 1 − m of the one without.
+#[test]
+fn momentum_moves_the_best_rate() {
+    let lean = |m: f64| lean::Lean::NONE.with_momentum(&[("momentum", m)].into_iter().collect()).shift;
+    assert_eq!((lean(0.0), lean(0.75)), (0.0, -2.0));
+    assert_eq!((lean(1.0), lean(-1.0), lean(f64::NAN)), (0.0, 0.0, 0.0));
+}
+
+/// A seed on which every run breaks costs a few runs, not the search.
+#[test]
+fn runs_that_break_are_not_made_again() {
+    let goal = goal(2).budget(2.0);
+    let mut record = Record::default();
+    let x = [("lr", 0.01)].into_iter().collect::<Params>();
+    let plan = plan(&goal, &record, Trial::New(x.clone()), TARGET / 8, 1, String::new()).unwrap();
+    let number = record.start(&plan);
+    record.finish(number, PLAIN.run(&x, TARGET / 8, 1));
+    let question = Question::new(&goal, &record).unwrap();
+    assert!(question.broken.is_empty());
+    let (horizon, seed) = (TARGET / 64, seeds::first(&goal, TARGET / 64));
+    let number = record.start(&RunPlan { trial: Trial::Known(0), horizon, seed, ..plan });
+    record.finish(number, RunState::Failed);
+    let question = Question::new(&goal, &record).unwrap();
+    assert_eq!((question.points.len(), question.broken.len()), (1, 1));
+    let known = Search::new(question, &record, &Last::default()).unwrap().unwrap();
+    let at = |h: u64| {
+        let seed = seeds::first(&goal, h);
+        known.option(&record, 0, (0.01f64.log2(), None), h, seed).unwrap()
+    };
+    assert!(at(TARGET / 64).is_none() && at(TARGET / 4).is_some());
+    let (record, reason) = search(&goal, &|_, _, _| RunState::Failed);
+    assert!(record.runs.len() < 30 && reason.contains("no run came to its end"), "{reason}");
+}
+
 /// Gains of runs after a first look: none without information, less with more noise ahead, hardly any once the same run is under way.
 #[test]
 fn gains_are_of_what_is_not_known() {
