@@ -11,6 +11,10 @@ use crate::sweep::simplicity;
 
 /// The level of the intervals.
 const CONFIDENCE: f64 = 0.9;
+/// By which share the draws' intervals of the best rate are too wide where there is no noise: the law's errors are as large as the
+/// worst tasks need. With much noise, beside which they hardly count, they are as they should be. Measured on tabulated runs
+/// (`cargo xtask bench tuning -- --lab`), checked on live ones (`--calibrate`).
+const TOO_WIDE: f64 = 0.3;
 /// The factors at which R(ρ) is given.
 const FACTORS: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
 /// Losses that differ by less, relative to their size, do not vary.
@@ -57,11 +61,13 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let sign = if goal.direction == lehr_search::Direction::Minimize { 1.0 } else { -1.0 };
     let tried: Vec<&Point> = question.points.iter().filter(|p| p.seen != Seen::Open).collect();
     let bests: Vec<f64> = model.draws.iter().map(|d| model.best(d, features, 0.0)).collect();
-    let rate = Estimate { value: x.exp2(), interval: Some(rate_range(question.low, question.high, bests)) };
+    let narrow = 1.0 - TOO_WIDE / (1.0 + search.loudness());
+    let range = rate_range(question.low, question.high, interval(bests, narrow));
+    let rate = Estimate { value: x.exp2(), interval: Some(range) };
     let spot = model.spot(features, x, 0.0, None);
     let losses: Vec<f64> = model.draws.iter().map(|d| model.expect(d, features, &spot).mean()).collect();
     let value = model.loss(losses.iter().sum::<f64>() / losses.len() as f64);
-    let (a, b) = interval(losses);
+    let (a, b) = interval(losses, 1.0);
     let (a, b) = (sign * model.loss(a), sign * model.loss(b));
     let loss_range = Range { low: a.min(b), high: a.max(b), open_low: false, open_high: false };
     let mut doubts = doubts(search, place, x, &tried);
@@ -149,15 +155,16 @@ pub(super) fn rounded(x: f64) -> f64 {
     ((rate / unit).round() * unit).log2()
 }
 
-/// The central interval of draws.
-fn interval(mut draws: Vec<f64>) -> (f64, f64) {
+/// The central interval of draws, made so many times as wide on both sides of the median.
+fn interval(mut draws: Vec<f64>, times: f64) -> (f64, f64) {
     draws.sort_by(f64::total_cmp);
     let at = |share: f64| draws[((draws.len() - 1) as f64 * share).round() as usize];
-    (at((1.0 - CONFIDENCE) / 2.0), at((1.0 + CONFIDENCE) / 2.0))
+    let middle = at(0.5);
+    let end = |share: f64| middle + times * (at(share) - middle);
+    (end((1.0 - CONFIDENCE) / 2.0), end((1.0 + CONFIDENCE) / 2.0))
 }
 
-fn rate_range(low: f64, high: f64, bests: Vec<f64>) -> Range {
-    let (a, b) = interval(bests);
+fn rate_range(low: f64, high: f64, (a, b): (f64, f64)) -> Range {
     Range { low: a.exp2(), high: b.exp2(), open_low: a <= low + 0.05, open_high: b >= high - 0.05 }
 }
 

@@ -270,6 +270,13 @@ impl<'a> Search<'a> {
         )
     }
 
+    /// The noise of one run over what an octave costs.
+    fn loudness(&self) -> f64 {
+        let features = self.features_of_answer();
+        let bend = self.known.model.draws.iter().map(|d| self.known.model.bend(d, features)).collect();
+        self.noise() / quantile(bend, 0.5).max(1e-300)
+    }
+
     fn features_of_answer(&self) -> &Features {
         &self.known.features[self.known.answers.at[self.known.answers.advised].0]
     }
