@@ -3,7 +3,8 @@
 //! Python: light
 //!
 //! Arguments go to `python/search_curves.py`, which replays the curves; this program records them once
-//! (`--record FILE TASK SEED STEPS COUNT`), and serves our method over its standard input and output (`--serve SEED STEPS SPACE`).
+//! (`--record FILE TASK SEED STEPS COUNT`), and serves our method over its standard input and output
+//! (`--serve SEED STEPS SPACE COUNT`; the first COUNT lines are the configurations that it may start, 0: any).
 #![allow(clippy::unwrap_used)]
 
 #[path = "search/task.rs"]
@@ -18,11 +19,15 @@ use lehr_search::{Direction, History, Key, Outcome, Report, Sampler, Space, Stre
 use serde_json::{Map, json};
 use task::{Tuning, read};
 
-fn serve(seed: u64, steps: u64, space: Space) {
-    let method = FreezeThaw::new(steps).unwrap();
+fn serve(seed: u64, steps: u64, space: Space, count: usize) {
+    let mut method = FreezeThaw::new(steps).unwrap();
     let mut history = History::new(space.clone(), Direction::Minimize);
     let mut lines = std::io::stdin().lock().lines().map_while(Result::ok);
     let mut out = std::io::stdout().lock();
+    if count > 0 {
+        let list = lines.by_ref().take(count).map(|line| read(&space, line.split_whitespace()));
+        method = method.among(list.collect()).unwrap();
+    }
     for decision in 0.. {
         let next = method.choose(&space, &history, &[], &mut Stream::for_trial(seed, decision)).unwrap();
         let trial = match next {
@@ -71,10 +76,10 @@ fn record(path: &str, task: &str, seed: u64, steps: u64, count: usize) {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    if let [flag, seed, steps, space] = &arguments[..]
+    if let [flag, seed, steps, space, count] = &arguments[..]
         && flag == "--serve"
     {
-        serve(seed.parse().unwrap(), steps.parse().unwrap(), space.parse().unwrap());
+        serve(seed.parse().unwrap(), steps.parse().unwrap(), space.parse().unwrap(), count.parse().unwrap());
         return ExitCode::SUCCESS;
     }
     if let [flag, path, task, seed, steps, count] = &arguments[..]

@@ -31,8 +31,8 @@ pub enum SearchError {
         /// How many points were drawn.
         attempts: usize,
     },
-    /// Every point of a grid has been tried or is running.
-    #[error("all {0} points of the grid have been tried or are running; nothing is left to suggest")]
+    /// Every point of a grid or a list has been tried or is running.
+    #[error("all {0} points of the grid or list have been tried or are running; nothing is left to suggest")]
     Exhausted(usize),
     /// A trial was used in a way that its state does not allow.
     #[error("trial {trial}: {message}")]

@@ -3,10 +3,12 @@
 500 random configurations (7 hyperparameters) of an MLP of the lab at a constant rate, validation loss after each epoch: on a9a
 (`a9a:0`, what our method was made on), and tables that played no part in that (other data `wine:0`, other configurations `a9a:1`).
 Replaying, a method pays for each epoch it asks for; its regret is that of the best value seen so far, in units of the
-gap between the median final value and the best value of all curves.
+gap between the median final value and the best value of all curves. Our method is told the configurations and chooses among
+them (`list`); also shown is what it does without: as with Optuna, which takes no list, the nearest one is then run.
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -90,12 +92,22 @@ def run_optuna(records: list[dict], budget: int, seed: int, min_resource: int) -
     return tape.best
 
 
-def run_lehr(server: str, records: list[dict], budget: int, seed: int) -> list[float]:
-    """The server says `start VALUES…` or `advance TRIAL`; it is told each value."""
+def run_lehr(server: str, records: list[dict], budget: int, seed: int, listed: bool) -> list[float]:
+    """The server says `start VALUES…` or `advance TRIAL`; it is told each value. `listed`: it knows the configurations."""
+    count = len(records) if listed else 0
     process = subprocess.Popen(
-        [server, "--serve", str(seed), str(EPOCHS), SPACE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [server, "--serve", str(seed), str(EPOCHS), SPACE, str(count)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     names = [item.split("=")[0].strip() for item in SPACE.split(",")]
+
+    def values_of(c: dict) -> str:
+        return " ".join(str(c[n]) for n in names) + "\n"
+
+    process.stdin.writelines(values_of(r["config"]) for r in records[:count])
+    process.stdin.flush()
     tape, used, curves = Tape(budget), set(), []
     while True:
         answer = process.stdout.readline().split()
@@ -106,9 +118,8 @@ def run_lehr(server: str, records: list[dict], budget: int, seed: int) -> list[f
             i = nearest(records, dict(zip(names, values)), used)
             used.add(i)
             curves.append(iter(records[i]["curve"]))
-            c = records[i]["config"]
             # The recorded neighbour is what was run, so it is what the history gets.
-            process.stdin.write(" ".join(str(c[n]) for n in names) + "\n")
+            process.stdin.write(values_of(records[i]["config"]))
             trial = len(curves) - 1
         else:
             trial = int(answer[1])
@@ -120,19 +131,35 @@ def run_lehr(server: str, records: list[dict], budget: int, seed: int) -> list[f
             return tape.best
 
 
+def kept(args, table: str, name: str, seed: int, run) -> list[float]:
+    """A run from the file of runs, if there is such a file; else it is run, and appended."""
+    if args.out is None:
+        return run(seed)
+    key = [table, args.count, name, seed]
+    lines = args.out.read_text().splitlines() if args.out.exists() else []
+    for line in map(json.loads, lines):
+        if line["run"] == key:
+            return line["best"]
+    best = run(seed)
+    with args.out.open("a") as file:
+        file.write(json.dumps({"run": key, "best": best}) + "\n")
+    return best
+
+
 def replay(args, table: str, records: list[dict]) -> None:
     """All methods on the curves of a table, and how they compare."""
     best = min(min(r["curve"]) for r in records)
     scale = float(np.median([r["curve"][-1] for r in records])) - best
     budgets = [5 * EPOCHS, 10 * EPOCHS, 20 * EPOCHS]
     methods = {
-        "lehr:freeze-thaw": lambda s: run_lehr(args.server, records, budgets[-1], s),
+        "lehr:freeze-thaw(list)": lambda s: run_lehr(args.server, records, budgets[-1], s, True),
+        "lehr:freeze-thaw": lambda s: run_lehr(args.server, records, budgets[-1], s, False),
         "optuna:tpe+hyperband(1)": lambda s: run_optuna(records, budgets[-1], s, 1),
         "optuna:tpe+hyperband(3)": lambda s: run_optuna(records, budgets[-1], s, 3),
     }
     regret = {}
     for name, run in methods.items():
-        tapes = np.array([run(seed) for seed in range(args.seeds)])
+        tapes = np.array([kept(args, table, name, seed, run) for seed in range(args.seeds)])
         regret[name] = (tapes[:, [b - 1 for b in budgets]] - best) / scale
     rng = np.random.default_rng(0)
     print(f"{table}: {len(records)} curves of {EPOCHS} epochs, {args.seeds} seeds; normalised regret of the best value seen")
@@ -143,19 +170,19 @@ def replay(args, table: str, records: list[dict]) -> None:
             low, high = np.percentile(draws, [2.5, 97.5])
             cells.append(f"{b // EPOCHS} runs: {r[:, k].mean():.4f} [{low:.4f}, {high:.4f}]")
         print(f"  {name:<24} " + "   ".join(cells))
-    ours = regret["lehr:freeze-thaw"]
-    for name, r in regret.items():
-        if name != "lehr:freeze-thaw":
-            cells = []
-            for k, b in enumerate(budgets):
-                draws = []
-                for _ in range(2000):
-                    i = rng.integers(len(r), size=len(r))
-                    draws.append(ours[i, k].mean() / max(r[i, k].mean(), 1e-12))
-                low, high = np.percentile(draws, [2.5, 97.5])
-                ratio = ours[:, k].mean() / max(r[:, k].mean(), 1e-12)
-                cells.append(f"{b // EPOCHS} runs: {ratio:.2f} [{low:.2f}, {high:.2f}]")
-            print(f"  ours / {name:<17} " + "   ".join(cells), flush=True)
+    for ours, peer in itertools.product(regret, regret):
+        if not ours.startswith("lehr:") or peer.startswith("lehr:"):
+            continue
+        cells = []
+        for k, b in enumerate(budgets):
+            a, r = regret[ours][:, k], regret[peer][:, k]
+            draws = []
+            for _ in range(2000):
+                i = rng.integers(len(r), size=len(r))
+                draws.append(a[i].mean() / max(r[i].mean(), 1e-12))
+            low, high = np.percentile(draws, [2.5, 97.5])
+            cells.append(f"{b // EPOCHS} runs: {a.mean() / max(r.mean(), 1e-12):.2f} [{low:.2f}, {high:.2f}]")
+        print(f"  {ours} / {peer}  " + "   ".join(cells), flush=True)
 
 
 def main() -> None:
@@ -165,6 +192,7 @@ def main() -> None:
     parser.add_argument("--seeds", default=20, type=int)
     parser.add_argument("--tables", default="a9a:0,wine:0,a9a:1", type=lambda text: text.split(","), help="data:seed, …")
     parser.add_argument("--curves", default="lehr-out", help="folder of the recorded curves; made if absent")
+    parser.add_argument("--out", type=Path, help="file of runs: those in it are not run again")
     parser.add_argument("--record-only", action="store_true")
     args = parser.parse_args()
     started = time.time()

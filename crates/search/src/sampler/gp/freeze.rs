@@ -1,5 +1,6 @@
 //! Freeze-thaw: many trials open at once, advanced one report at a time.
-use super::model::{Kernel, Model, Points};
+use super::list::List;
+use super::model::{Kernel, Model, Points, log_gain};
 use super::thin;
 use super::values::standardise;
 use super::view::View;
@@ -23,13 +24,15 @@ pub enum Next {
 ///
 /// It extrapolates learning curves: a Gaussian process over parameters and ln(1 + step) predicts where each open curve, and
 /// each curve that is not begun, would stand 1, 2, 4, … steps further on and at its end. Advanced is the curve with the
-/// largest expected improvement over the best value that was really reached, per step that is to be paid for it:
+/// largest expected improvement over the best value that was really reached, noise included, per step that is to be paid for
+/// it, all reports on the way counted (each horizon stands for the steps since the one before):
 ///
-/// max over h of ln EI(x, step + h) − ln h.
+/// max over h of (1/h)·Σ of EI(x, step + j) over j = 1 … h.
 ///
 /// The horizons are several because curves turn: of a run that overfits, the end says little about its best epoch.
-/// The process sees y = ln((loss − best)/(median − best) + 0.03), standardised: it has to tell good curves from very good ones,
-/// and most losses are far off. New trials are started with at most every third report (beyond the first trials): where the
+/// The process sees y = ln((loss − best)/(median − best) + 0.2), standardised: it has to tell good curves from very good ones,
+/// and most losses are far off; but the one best value must not look like an outlier, or only what is unsure could pass it.
+/// New trials are started with at most every fifth report (beyond the first trials): where the
 /// process is unsure of everything but what it has seen, it would begin one curve after the other.
 ///
 /// For objectives whose reports are comparable from trial to trial ([`Key::COMPARABLE`]): a constant rate, or epochs that
@@ -40,7 +43,7 @@ pub enum Next {
 /// ends. Diverged trials count as the worst, failed ones are ignored; a pending trial whose last report is NaN or infinite in
 /// the bad direction is never advanced.
 ///
-/// Cost: as [`super::GaussianProcess`] with 200 reports, whatever the number of trials.
+/// Cost: as [`super::GaussianProcess`] with 160 reports, whatever the number of trials.
 /// Source: Swersky, Snoek and Adams, "Freeze-thaw Bayesian optimization", 2014; a kernel over parameters and step, and
 /// improvement a short way ahead, as in Wistuba et al. (DyHPO), NeurIPS 2022; several horizons as in Rakotoarison et al. (ifBO),
 /// ICML 2024, which draws one at random.
@@ -48,18 +51,21 @@ pub enum Next {
 pub struct FreezeThaw {
     last_step: u64,
     startup: usize,
+    list: Option<List>,
 }
 
 /// Reports that the model holds at most.
-const MOST_REPORTS: usize = 200;
+const MOST_REPORTS: usize = 160;
 /// Reports that the parameters of the kernel are fitted to, at most: they are fitted anew at each decision.
-const MOST_FITTED: usize = 48;
+const MOST_FITTED: usize = 64;
+/// Steps of the fit from each of its starts.
+const FIT_STEPS: usize = 12;
 /// New points that are judged beside the open trials.
 const FRESH: usize = 96;
 /// Reports for each new trial, on average at least.
-const REPORTS_PER_TRIAL: usize = 3;
+const REPORTS_PER_TRIAL: usize = 5;
 /// Added to losses, in units of the gap between the best and the median, before their logarithm is taken.
-const FLOOR: f64 = 0.03;
+const FLOOR: f64 = 0.2;
 
 impl FreezeThaw {
     /// Trials that run to `last_step` (at least 1).
@@ -67,13 +73,24 @@ impl FreezeThaw {
         if last_step < 1 {
             return Err(SearchError::setting("freeze-thaw", "a trial needs at least one step"));
         }
-        Ok(FreezeThaw { last_step, startup: 8 })
+        Ok(FreezeThaw { last_step, startup: 16, list: None })
     }
 
-    /// How many trials are started before curves are compared (default 8).
+    /// How many trials are started before curves are compared (default 16).
     pub fn startup(mut self, trials: usize) -> Self {
         self.startup = trials.max(2);
         self
+    }
+
+    /// Starts none but these configurations, each at most once; equal ones count as one.
+    ///
+    /// For a table, a fixed list or what is left of another search: the list is what the improvement is maximised over, so
+    /// nothing is lost on the way from a suggestion to its nearest neighbour. Fails if the list is empty;
+    /// [`FreezeThaw::choose`] fails if a configuration does not fit the space, and with [`SearchError::Exhausted`] when all
+    /// have been started and no trial is left to advance.
+    pub fn among(mut self, configurations: Vec<Params>) -> Result<Self, SearchError> {
+        self.list = Some(List::new(configurations)?);
+        Ok(self)
     }
 
     /// What to do next. `busy` are the pending trials that a worker is running now: they are not advanced, but what they
@@ -97,15 +114,16 @@ impl FreezeThaw {
         {
             return Ok(Next::Advance(t));
         }
-        if history.len() < self.startup || space.free().is_empty() {
-            return self.fresh(space, history, stream.seed());
+        let startup = self.list.as_ref().map_or(self.startup, |list| self.startup.min(list.len()));
+        if history.len() < startup || space.free().is_empty() {
+            return self.fresh(space, history, &open, stream.seed());
         }
         if let Some(&t) = open.iter().find(|&&t| history.reports_of(t).is_empty()) {
             return Ok(Next::Advance(t));
         }
         match self.model(space, history, &curves) {
             Some((model, best)) => self.judge(space, history, &open, &curves, (&model, best), stream),
-            None => self.fresh(space, history, stream.seed()),
+            None => self.fresh(space, history, &open, stream.seed()),
         }
     }
 
@@ -118,10 +136,31 @@ impl FreezeThaw {
         history.states()[trial] == State::Pending && history.reports_of(trial).last().is_none_or(fine)
     }
 
-    fn fresh(&self, space: &Space, history: &History, seed: u64) -> Result<Next, SearchError> {
+    /// A new trial without regard to what is known: a quasi-random point, or what is nearest to it in the list. If the list is
+    /// used up, an open trial.
+    fn fresh(
+        &self,
+        space: &Space,
+        history: &History,
+        open: &[usize],
+        seed: u64,
+    ) -> Result<Next, SearchError> {
         // Numbered by trials, not by decisions, so that the points are neighbours in the sequence.
         let mut stream = Stream::for_trial(seed, history.len() as u64);
-        Ok(Next::Start(Sobol::default().suggest(space, history, &mut stream)?))
+        let params = Sobol::default().suggest(space, history, &mut stream)?;
+        let Some(list) = &self.list else { return Ok(Next::Start(params)) };
+        let view = View::new(space);
+        let place = |raw: &[f64]| view.settle(&space.to_unit(raw)).1;
+        let here = place(&space.raw(&params)?);
+        let metric = Kernel::new(view.categorical());
+        let far = |raw: &Vec<f64>| metric.square(&here, &place(raw));
+        let unused = list.unused(space, history)?;
+        let nearest = unused.iter().min_by(|a, b| far(a).total_cmp(&far(b)));
+        match (nearest, open.first()) {
+            (Some(raw), _) => Ok(Next::Start(space.params(raw))),
+            (None, Some(&trial)) => Ok(Next::Advance(trial)),
+            (None, None) => Err(SearchError::Exhausted(list.len())),
+        }
     }
 
     /// Whether enough reports were taken for the trials that there are.
@@ -139,44 +178,53 @@ impl FreezeThaw {
         let view = View::new(space);
         let mut categorical = view.categorical();
         categorical.push(false);
-        let seen = self.observations(curves, &view, history, MOST_REPORTS)?;
-        let few = self.observations(curves, &view, history, MOST_FITTED)?;
-        let kernel = Kernel::new(categorical).fit(&few.points, &few.y);
+        let seen = self.observations(curves, &view, history)?;
+        let few = curves.choose(MOST_FITTED);
+        let mut points = Points::new(view.axes.len() + 1);
+        let mut y = Vec::with_capacity(few.len());
+        for (i, _) in seen.chosen.iter().enumerate().filter(|(_, report)| few.contains(report)) {
+            points.push(&seen.points.point(i));
+            y.push(seen.y[i]);
+        }
+        let kernel = Kernel::new(categorical).fit_within(&points, &y, FIT_STEPS);
         Some((Model::new(kernel, seen.points, &seen.y)?, seen.best))
     }
 
-    /// At most `most` reports: of each trial its last one, then
-    /// those at half of its steps, a quarter …; trials that stand worse give way first.
-    fn observations(&self, curves: &Curves, view: &View, history: &History, most: usize) -> Option<Seen> {
-        let mut chosen: Vec<(u32, u64, f64)> = Vec::new();
-        let mut order: Vec<u32> = (0..curves.trials.len() as u32).collect();
-        thin(&mut order, most, most / 2);
-        for level in 0..4 {
-            for &i in &order {
-                let (t, curve) = &curves.trials[i as usize];
-                let k = (curve.len() >> level).max(1) - 1;
-                let repeated = level > 0 && k == (curve.len() >> (level - 1)).max(1) - 1;
-                if chosen.len() < most && !repeated {
-                    chosen.push((*t, curve[k].0, curve[k].1));
-                }
-            }
-        }
-        let mut sorted: Vec<f64> = chosen.iter().map(|c| c.2).collect();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let median = *sorted.get(sorted.len() / 2)?;
+    fn observations(&self, curves: &Curves, view: &View, history: &History) -> Option<Seen> {
+        let chosen = curves.choose(MOST_REPORTS);
+        let mut ends: Vec<f64> = curves.trials.iter().filter_map(|t| Some(t.1.last()?.1)).collect();
+        ends.sort_unstable_by(f64::total_cmp);
+        let median = *ends.get(ends.len() / 2)?;
         let spread = (median - curves.reached).max(1e-12 * median.abs()).max(f64::MIN_POSITIVE);
         let seen = |loss: f64| ((loss - curves.reached) / spread + FLOOR).min(f64::MAX).ln();
         let mut points = Points::new(view.axes.len() + 1);
         let mut y = Vec::with_capacity(chosen.len());
-        for (t, step, loss) in chosen {
-            let mut x = view.point(history, t);
-            x.push(self.place(step));
+        for &(i, k) in &chosen {
+            let (t, curve) = &curves.trials[i as usize];
+            let mut x = view.point(history, *t);
+            x.push(self.place(curve[k].0));
             points.push(&x);
-            y.push(seen(loss));
+            y.push(seen(curve[k].1));
         }
         let mean = y.iter().sum::<f64>() / y.len() as f64;
         let unit = standardise(&mut y);
-        Some(Seen { points, y, best: (seen(curves.reached) - mean) / unit })
+        Some(Seen { chosen, points, y, best: (seen(curves.reached) - mean) / unit })
+    }
+
+    /// Internal numbers of new points that may be started.
+    fn candidates(
+        &self,
+        view: &View,
+        history: &History,
+        curves: &Curves,
+        stream: &mut Stream,
+    ) -> Result<Vec<Vec<f64>>, SearchError> {
+        if let Some(list) = &self.list {
+            return list.unused(view.space, history);
+        }
+        let leaders: Vec<u32> = curves.trials.iter().take(5).map(|t| t.0).collect();
+        let units = view.candidates(history, &leaders, stream).into_iter().step_by(6).take(FRESH);
+        Ok(units.map(|unit| view.settle(&unit).0).filter(|raw| view.space.allows(raw)).collect())
     }
 
     fn judge(
@@ -206,32 +254,35 @@ impl FreezeThaw {
         }
         let mut fresh = Vec::new();
         if open.is_empty() || self.may_start(history) {
-            let leaders: Vec<u32> = curves.trials.iter().take(5).map(|t| t.0).collect();
-            for unit in view.candidates(history, &leaders, stream).into_iter().step_by(6).take(FRESH) {
-                let (raw, x) = view.settle(&unit);
-                if space.allows(&raw) {
-                    look(open.len() + fresh.len(), x, 0);
-                    fresh.push(raw);
-                }
+            for raw in self.candidates(&view, history, curves, stream)? {
+                look(open.len() + fresh.len(), view.settle(&space.to_unit(&raw)).1, 0);
+                fresh.push(raw);
             }
         }
-        // Improvement per step that is to be paid for it.
+        // ln of the improvement per step that is to be paid for it.
         let mut values = vec![f64::NEG_INFINITY; open.len() + fresh.len()];
-        for (value, &(i, steps)) in model.log_improvements(&ahead, best).iter().zip(&ways) {
-            values[i] = values[i].max(value - (steps as f64).ln());
+        let (mut last, mut before, mut sum) = (usize::MAX, 0, f64::NEG_INFINITY);
+        for (&(mean, variance), &(i, steps)) in model.predictions(&ahead).iter().zip(&ways) {
+            if i != last {
+                (last, before, sum) = (i, 0, f64::NEG_INFINITY);
+            }
+            let gain = log_gain(mean, variance + model.noise(), best) + ((steps - before) as f64).ln();
+            before = steps;
+            sum = add_logs(sum, gain);
+            values[i] = values[i].max(sum - (steps as f64).ln());
         }
         let winner = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]));
         match winner {
             Some(i) if i < open.len() => Ok(Next::Advance(open[i])),
             Some(i) => Ok(Next::Start(space.params(&fresh[i - open.len()]))),
-            None => self.fresh(space, history, stream.seed()),
+            None => self.fresh(space, history, open, stream.seed()),
         }
     }
 }
 
 /// Comparable reports of all trials that say something.
 struct Curves {
-    /// Numbers of the trials, best last loss first, with their comparable reports as (step, loss).
+    /// Numbers of the trials, lowest loss first, with their comparable reports as (step, loss).
     trials: Vec<(u32, Vec<(u64, f64)>)>,
     /// Smallest loss in them.
     reached: f64,
@@ -263,15 +314,35 @@ impl Curves {
         if worst == f64::NEG_INFINITY {
             trials.clear();
         }
-        let end = |curve: &[(u64, f64)]| curve.last().map_or(f64::INFINITY, |c| c.1);
-        trials.sort_by(|a, b| end(&a.1).total_cmp(&end(&b.1)).then(a.0.cmp(&b.0)));
+        let lowest = |curve: &[(u64, f64)]| curve.iter().map(|c| c.1).fold(f64::INFINITY, f64::min);
+        trials.sort_by(|a, b| lowest(&a.1).total_cmp(&lowest(&b.1)).then(a.0.cmp(&b.0)));
         let reached = trials.iter().flat_map(|t| &t.1).map(|c| c.1).fold(f64::INFINITY, f64::min);
         Curves { trials, reached }
+    }
+
+    /// At most `most` reports as (place of the trial, place of the report): the last ones of most trials, then more of the best
+    /// ones' curves, thinned out towards their beginnings.
+    fn choose(&self, most: usize) -> Vec<(u32, usize)> {
+        let mut order: Vec<u32> = (0..self.trials.len() as u32).collect();
+        let part = most * 7 / 10;
+        thin(&mut order, part, part / 2);
+        let last = |i: u32| self.trials[i as usize].1.len() - 1;
+        let mut chosen: Vec<(u32, usize)> = order.iter().map(|&i| (i, last(i))).collect();
+        for &i in &order {
+            let mut k = last(i);
+            while k > 0 && chosen.len() < most {
+                k = (k - 1).min((k + 1) * 3 / 4);
+                chosen.push((i, k));
+            }
+        }
+        chosen
     }
 }
 
 /// Reports as the model sees them: parameters and step, standardised values, and the best loss that was really reached.
 struct Seen {
+    /// Which reports these are, as [`Curves::choose`] names them.
+    chosen: Vec<(u32, usize)>,
     points: Points,
     y: Vec<f64>,
     best: f64,
@@ -283,10 +354,17 @@ fn horizons(left: u64) -> impl Iterator<Item = u64> {
     doubling.chain(std::iter::once(left.max(1)))
 }
 
+/// ln(eᵃ + eᵇ).
+fn add_logs(a: f64, b: f64) -> f64 {
+    let (low, high) = if a < b { (a, b) } else { (b, a) };
+    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::history::{Direction, Outcome};
+    use crate::sampler::Random;
 
     const STEPS: u64 = 20;
 
@@ -373,5 +451,69 @@ mod tests {
             history.finish(t, outcome).unwrap();
             assert!(method.choose(&space, &history, &[], &mut Stream::for_trial(1, 40)).is_ok());
         }
+    }
+
+    #[test]
+    fn a_list_is_all_that_is_started() {
+        let space: Space = "x=0.0..1.0, y=0.0..1.0, o=a|b, z=0.0..1.0 if o=b".parse().unwrap();
+        let none = History::new(space.clone(), Direction::Minimize);
+        let draw = |t| Random::default().suggest(&space, &none, &mut Stream::for_trial(3, t)).unwrap();
+        let mut list: Vec<Params> = (0..24).map(draw).collect();
+        list.push(list[0].clone());
+        let method = FreezeThaw::new(4).unwrap().among(list.clone()).unwrap();
+        let replay = || {
+            let mut history = none.clone();
+            let mut log = Vec::new();
+            for n in 0.. {
+                let next = match method.choose(&space, &history, &[], &mut Stream::for_trial(1, n)) {
+                    Ok(next) => next,
+                    Err(why) => {
+                        assert_eq!(why, SearchError::Exhausted(25));
+                        break;
+                    }
+                };
+                let trial = match &next {
+                    Next::Start(params) => {
+                        assert!(list.contains(params), "{params} is not in the list");
+                        assert!(history.trials().all(|t| t.params() != *params), "{params} twice");
+                        history.start(params).unwrap()
+                    }
+                    Next::Advance(trial) => *trial,
+                };
+                let step = history.reports_of(trial).len() as u64 + 1;
+                let value = curve(&history.trial(trial).unwrap().params(), step);
+                history.report(trial, Report { step, value, key: Key::COMPARABLE }).unwrap();
+                if step == 4 {
+                    history.finish(trial, Outcome::Complete(value)).unwrap();
+                }
+                log.push(next);
+            }
+            log
+        };
+        let log = replay();
+        // Each configuration once, to its end; when the list is used up, the open trials are advanced.
+        assert_eq!(log.len(), 24 * 4);
+        assert_eq!(log.iter().filter(|n| matches!(n, Next::Start(_))).count(), 24);
+        assert!(matches!(log[24 * 4 - 1], Next::Advance(_)));
+        assert_eq!(replay(), log);
+    }
+
+    #[test]
+    fn a_list_that_is_empty_or_foreign_is_refused() {
+        let space: Space = "x=0.0..1.0".parse().unwrap();
+        let history = History::new(space.clone(), Direction::Minimize);
+        let why = FreezeThaw::new(4).unwrap().among(Vec::new()).unwrap_err().to_string();
+        assert_eq!(why, "list of configurations: is empty; give at least one");
+        let method = FreezeThaw::new(4).unwrap().among(vec![[("x", 2.0)].into_iter().collect()]).unwrap();
+        let why = method.choose(&space, &history, &[], &mut Stream::for_trial(1, 0)).unwrap_err();
+        assert!(matches!(&why, SearchError::Params(m) if m.contains("x=2")), "{why}");
+        // Fixed values leave those configurations that have them.
+        let list = [0.25, 0.5].map(|x| [("x", x)].into_iter().collect());
+        let method = FreezeThaw::new(4).unwrap().among(list.to_vec()).unwrap();
+        let mut fixed = space.clone();
+        fixed.fix("x", 0.5).unwrap();
+        let history = History::new(fixed.clone(), Direction::Minimize);
+        let next = method.choose(&fixed, &history, &[], &mut Stream::for_trial(1, 0)).unwrap();
+        assert_eq!(next, Next::Start([("x", 0.5)].into_iter().collect()));
     }
 }

@@ -3,6 +3,7 @@ mod acquisition;
 mod freeze;
 mod lbfgs;
 mod linalg;
+mod list;
 mod model;
 mod search;
 mod values;

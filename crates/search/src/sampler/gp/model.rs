@@ -20,6 +20,10 @@ impl Points {
         Points { columns: vec![Vec::new(); coordinates], len: 0 }
     }
 
+    pub(super) fn point(&self, i: usize) -> Vec<f64> {
+        self.columns.iter().map(|c| c[i]).collect()
+    }
+
     pub(super) fn push(&mut self, point: &[f64]) {
         self.columns.iter_mut().zip(point).for_each(|(c, &x)| c.push(x));
         self.len += 1;
@@ -160,13 +164,18 @@ impl Kernel {
 
     /// The most probable parameters for standardised values `y` at `points`.
     pub(super) fn fit(&self, points: &Points, y: &[f64]) -> Kernel {
+        self.fit_within(points, y, 40)
+    }
+
+    /// The same in at most so many steps from each start.
+    pub(super) fn fit_within(&self, points: &Points, y: &[f64], steps: usize) -> Kernel {
         let d = self.categorical.len();
         let mut best: Option<(f64, Vec<f64>)> = None;
         // Two starts: smooth and little noise; rougher and more noise.
         for (theta, noise) in [(0.0f64, 1e-4f64), (2.0, 1e-2)] {
             let mut logs = vec![theta; d];
             logs.extend([0.0, noise.ln()]);
-            let value = minimize(&mut logs, (-LIMIT, LIMIT), 40, 1e-3, |x, g| self.loss(x, points, y, g));
+            let value = minimize(&mut logs, (-LIMIT, LIMIT), steps, 1e-3, |x, g| self.loss(x, points, y, g));
             if value.is_finite() && best.as_ref().is_none_or(|(b, _)| value < *b) {
                 best = Some((value, logs));
             }
@@ -191,6 +200,12 @@ fn weighted_squares(weights: &[f64], column: &[f64], x: f64, categorical: bool) 
     }
     let rest: f64 = w_rest.iter().zip(c_rest).map(|(w, c)| w * (c - x) * (c - x)).sum();
     sums.iter().sum::<f64>() + rest
+}
+
+/// ln of the expected improvement below `best` of a normal value.
+pub(super) fn log_gain(mean: f64, variance: f64, best: f64) -> f64 {
+    let sigma = variance.sqrt();
+    log_improvement((best - mean) / sigma).0 + sigma.ln()
 }
 
 /// A process conditioned on values.
@@ -252,6 +267,12 @@ impl Model {
 
     /// ln of the expected improvement below `best` at each point.
     pub(super) fn log_improvements(&self, candidates: &Points, best: f64) -> Vec<f64> {
+        let gain = |(mean, variance): (f64, f64)| log_gain(mean, variance, best);
+        self.predictions(candidates).into_iter().map(gain).collect()
+    }
+
+    /// Mean and variance of the noise-free value at each point.
+    pub(super) fn predictions(&self, candidates: &Points) -> Vec<(f64, f64)> {
         let n = self.points.len;
         let mut out = Vec::with_capacity(candidates.len);
         let mut block = vec![[0.0; LANES]; n];
@@ -269,10 +290,7 @@ impl Model {
             for row in &block {
                 explained.iter_mut().zip(row).for_each(|(e, v)| *e += v * v);
             }
-            for lane in 0..width {
-                let sigma = (self.kernel.scale - explained[lane]).max(1e-12).sqrt();
-                out.push(log_improvement((best - means[lane]) / sigma).0 + sigma.ln());
-            }
+            out.extend((0..width).map(|l| (means[l], (self.kernel.scale - explained[l]).max(1e-12))));
         }
         out
     }
