@@ -93,9 +93,9 @@ def test_an_error_in_a_process_is_raised_here_and_the_study_goes_on(tmp_path):
 
 
 KILLED = """
-import sys, time, lehr
+import os, sys, time, lehr
 def objective(trial):
-    print("begun", trial.number, flush=True)
+    os.write(1, f"begun {trial.number}\\n".encode())  # in one piece, between those of other processes
     trial.report(1, 1.0)
     if trial.number == 4 and sys.argv[2] == "hang":
         time.sleep(600)
@@ -112,7 +112,11 @@ def test_a_process_that_was_killed_is_missed_and_its_trial_is_tried_again(tmp_pa
 
     def start(mode):
         command = [sys.executable, "-c", KILLED, url, mode, str(jobs)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True)
+        # An interrupt that is ignored where the tests run would be ignored here.
+        heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True, preexec_fn=heard
+        )
 
     first = start("hang")
     while "begun 4" not in first.stdout.readline():
