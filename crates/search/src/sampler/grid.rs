@@ -1,6 +1,5 @@
 //! Grid search.
-use std::collections::HashSet;
-
+use super::given::{Taken, fits};
 use super::{Sampler, check_match};
 use crate::error::SearchError;
 use crate::history::History;
@@ -170,12 +169,6 @@ fn axis(domain: &Domain, points: usize) -> Result<Vec<f64>, SearchError> {
     }
 }
 
-/// A point as something that can be looked up: numbers to nine digits (values pass through text on their way).
-fn lookup(raw: impl Iterator<Item = f64>) -> Vec<u64> {
-    raw.map(|x| if x == 0.0 || x.is_nan() { x.abs().to_bits() } else { (x.to_bits() + (1 << 21)) >> 22 })
-        .collect()
-}
-
 impl Sampler for Grid {
     fn name(&self) -> &str {
         "grid"
@@ -184,19 +177,9 @@ impl Sampler for Grid {
     fn suggest(&self, space: &Space, history: &History, _: &mut Stream) -> Result<Params, SearchError> {
         check_match(space, history)?;
         check_match(&self.space, history)?;
-        let width = self.space.len();
-        let taken: HashSet<Vec<u64>> =
-            (0..history.len()).map(|t| lookup((0..width).map(|i| history.raw(i)[t]))).collect();
-        let fits = |raw: &[f64]| {
-            let fixed = space
-                .parameters()
-                .iter()
-                .zip(raw)
-                .all(|(p, x)| x.is_nan() || p.fixed.as_ref().is_none_or(|v| p.domain.raw(v) == Some(*x)));
-            fixed && space.allows(raw)
-        };
-        let free = |raw: &&[f64]| fits(raw) && !taken.contains(&lookup(raw.iter().copied()));
-        match self.points.chunks_exact(width.max(1)).find(free) {
+        let taken = Taken::new(history);
+        let free = |raw: &&[f64]| fits(space, raw) && !taken.has(raw);
+        match self.points.chunks_exact(self.space.len().max(1)).find(free) {
             Some(raw) => Ok(space.params(raw)),
             None => Err(SearchError::Exhausted(self.len())),
         }

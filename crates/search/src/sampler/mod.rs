@@ -1,6 +1,7 @@
 //! Samplers: what to try next. One file per method.
 mod auto;
 mod cmaes;
+mod given;
 mod gp;
 mod grid;
 mod mixture;

@@ -17,7 +17,6 @@ pub(super) fn add_places(question: &mut Question<'_>, record: &Record) -> Result
         return Ok(());
     }
     let middle = (question.low + question.high) / 2.0;
-    question.steps = Vec::new();
     for unit in steps(question) {
         if let Some(params) = question.make(&unit, middle) {
             let place = question.place(&params)?;

@@ -4,7 +4,7 @@ use lehr_search::Params;
 use lehr_theory::{Rates, Ratio, Robustness};
 
 use super::Search;
-use super::choose::Answers;
+use super::choose::{Answers, bests};
 use super::question::{Point, Seen};
 use crate::strategy::{Estimate, Goal, Range, Recommendation, Record, Spent, StrategyError};
 use crate::sweep::simplicity;
@@ -60,7 +60,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let features = &search.known.features[place];
     let sign = if goal.direction == lehr_search::Direction::Minimize { 1.0 } else { -1.0 };
     let tried: Vec<&Point> = question.points.iter().filter(|p| p.seen != Seen::Open).collect();
-    let bests: Vec<f64> = model.draws.iter().map(|d| model.best(d, features, 0.0)).collect();
+    let bests = bests(model, features, 0.0);
     let narrow = 1.0 - TOO_WIDE / (1.0 + search.loudness());
     let range = rate_range(question.low, question.high, interval(bests, narrow));
     let rate = Estimate { value: x.exp2(), interval: Some(range) };
@@ -210,8 +210,7 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Vec<St
             "the best rate lies, or may lie, at the {end} end of the range: widen it before you rely on this"
         )
     };
-    let mut bests: Vec<f64> = model.draws.iter().map(|d| model.best(d, features, 0.0)).collect();
-    bests.sort_by(f64::total_cmp);
+    let bests = bests(model, features, 0.0);
     // One draw in four is enough to say so.
     if bests[3 * bests.len() / 4] >= question.high - 0.1 {
         doubts.push(edge("upper"));

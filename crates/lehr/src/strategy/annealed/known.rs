@@ -79,9 +79,8 @@ fn best_places(question: &Question<'_>, model: &Model, features: &[Features], tr
             wins[best] += 0.5;
         }
     }
-    let mut order: Vec<usize> = (0..wins.len()).filter(|&p| wins[p] > 0.0).collect();
+    let mut order: Vec<usize> = (1..wins.len()).filter(|&p| wins[p] > 0.0).collect();
     order.sort_by(|&a, &b| wins[b].total_cmp(&wins[a]).then(a.cmp(&b)));
-    order.retain(|&p| p != 0);
     let mut open = vec![0];
     open.extend(order.drain(..order.len().min(SURE_PLACES)));
     // The others by lot.

@@ -250,31 +250,29 @@ impl<'a> Search<'a> {
     fn tolerance(&self) -> f64 {
         match self.question.goal.tolerance {
             Some(tolerance) => tolerance / self.known.model.scale,
-            None => {
-                let draws = &self.known.model.draws;
-                let features = self.features_of_answer();
-                let noise = draws.iter().map(|d| self.known.model.noise(d, features, 0.0)).collect();
-                let bend = draws.iter().map(|d| self.known.model.bend(d, features)).collect();
-                let (noise, bend) = (quantile(noise, 0.1), quantile(bend, 0.5));
-                (NOISE_SHARE * noise).max(BEND_SHARE * bend)
-            }
+            None => (NOISE_SHARE * self.noise_at(0.1)).max(BEND_SHARE * self.bend()),
         }
     }
 
     /// The noise of one run at the target: the median of the posterior.
     fn noise(&self) -> f64 {
-        let features = self.features_of_answer();
-        quantile(
-            self.known.model.draws.iter().map(|d| self.known.model.noise(d, features, 0.0)).collect(),
-            0.5,
-        )
+        self.noise_at(0.5)
+    }
+
+    fn noise_at(&self, share: f64) -> f64 {
+        let (model, features) = (&self.known.model, self.features_of_answer());
+        quantile(model.draws.iter().map(|d| model.noise(d, features, 0.0)).collect(), share)
+    }
+
+    /// What an octave below the best rate costs at the target: the median of the posterior.
+    fn bend(&self) -> f64 {
+        let (model, features) = (&self.known.model, self.features_of_answer());
+        quantile(model.draws.iter().map(|d| model.bend(d, features)).collect(), 0.5)
     }
 
     /// The noise of one run over what an octave costs.
     fn loudness(&self) -> f64 {
-        let features = self.features_of_answer();
-        let bend = self.known.model.draws.iter().map(|d| self.known.model.bend(d, features)).collect();
-        self.noise() / quantile(bend, 0.5).max(1e-300)
+        self.noise() / self.bend().max(1e-300)
     }
 
     fn features_of_answer(&self) -> &Features {
@@ -363,8 +361,8 @@ impl<'a> Search<'a> {
         let mut options = Vec::new();
         for &place in &self.known.open {
             for &horizon in &question.places[place].shape.rungs {
-                let tau = (horizon as f64 / question.goal.target.steps as f64).log2();
-                if place != 0 && tau < SHORTEST && horizon < question.goal.target.steps {
+                let tau = rungs::tau(question.goal, horizon);
+                if place != 0 && tau < SHORTEST {
                     continue;
                 }
                 let bests = choose::bests(model, &self.known.features[place], tau);
@@ -437,7 +435,7 @@ impl<'a> Search<'a> {
         {
             return Ok(None);
         }
-        let tau = (horizon as f64 / goal.target.steps as f64).log2();
+        let tau = rungs::tau(goal, horizon);
         Ok(Some(Option_ { place, x, tau, horizon, trial, seed, cost: cost as f64 }))
     }
 }

@@ -109,7 +109,6 @@ impl<'a> Question<'a> {
             points: Vec::new(),
             broken: Vec::new(),
             steps: Vec::new(),
-
             others,
             shapes: HashMap::new(),
             first: None,
@@ -135,7 +134,7 @@ impl<'a> Question<'a> {
             if run.horizon == 0 {
                 continue;
             }
-            let tau = (run.horizon as f64 / goal.target.steps as f64).log2();
+            let tau = rungs::tau(goal, run.horizon);
             let place = of_trial[run.trial];
             let into =
                 if run.state == RunState::Failed { &mut question.broken } else { &mut question.points };
@@ -166,7 +165,17 @@ impl<'a> Question<'a> {
         if let Some(found) = self.places.iter().position(|place| same(&place.params, params)) {
             return Ok(found);
         }
-        let shape = self.shape(params)?;
+        let spec = self.goal.spec(params)?;
+        let shape = match self.shapes.get(&spec) {
+            Some(shape) => Rc::clone(shape),
+            None => {
+                let shape =
+                    Shape { rungs: rungs::rungs(self.goal, params)?, lean: Lean::of(self.goal, params)? };
+                let shape = Rc::new(shape);
+                self.shapes.insert(spec, Rc::clone(&shape));
+                shape
+            }
+        };
         let own = features(self.goal, &self.others, params);
         let features = Features {
             lean: shape.lean.with_momentum(params),
@@ -174,22 +183,6 @@ impl<'a> Question<'a> {
         };
         self.places.push(Place { params: params.clone(), features, shape });
         Ok(self.places.len() - 1)
-    }
-
-    fn shape(&mut self, params: &Params) -> Result<Rc<Shape>, StrategyError> {
-        let spec = self.goal.spec(params)?;
-        if let Some(shape) = self.shapes.get(&spec) {
-            return Ok(Rc::clone(shape));
-        }
-        let shape = Shape { rungs: rungs::rungs(self.goal, params)?, lean: Lean::of(self.goal, params)? };
-        let shape = Rc::new(shape);
-        self.shapes.insert(spec, Rc::clone(&shape));
-        Ok(shape)
-    }
-
-    /// What the theory says of the schedule of some parameters.
-    pub fn lean(&mut self, params: &Params) -> Result<Lean, StrategyError> {
-        self.shape(params).map(|shape| shape.lean)
     }
 
     /// The free parameters other than the rate.

@@ -15,6 +15,11 @@ const ALIKE: f64 = 0.12;
 /// Points at which curves are compared.
 const POINTS: u64 = 64;
 
+/// log₂ of a horizon over the target.
+pub(super) fn tau(goal: &Goal, horizon: u64) -> f64 {
+    (horizon as f64 / goal.target.steps as f64).log2()
+}
+
 /// Horizons at which a configuration may be run, rising, the target last.
 ///
 /// They are the target over powers of two, as long as the schedule keeps its shape there (a warm-up of a fixed number of

@@ -2,6 +2,7 @@
 
 use super::model::{RUNGS, rung};
 use super::question::Question;
+use super::rungs::tau;
 use crate::strategy::Goal;
 
 /// Seeds that are kept apart for one rung; after so many they repeat the numbers of others.
@@ -16,12 +17,12 @@ fn of(goal: &Goal, rung: usize, replicate: u64) -> u64 {
 /// The seed of the first runs to a horizon. Rungs have different ones, so that what a seed does to the best rate averages out
 /// between them.
 pub(super) fn first(goal: &Goal, horizon: u64) -> u64 {
-    of(goal, rung((horizon as f64 / goal.target.steps as f64).log2()), 0)
+    of(goal, rung(tau(goal, horizon)), 0)
 }
 
 /// Seeds of the next run to a horizon: the one in use there, and a fresh one once that has had a few runs.
 pub(super) fn offered(question: &Question<'_>, horizon: u64) -> Vec<u64> {
-    let at = |h: u64| rung((h as f64 / question.goal.target.steps as f64).log2());
+    let at = |h: u64| rung(tau(question.goal, h));
     let own = at(horizon);
     let all = || question.points.iter().chain(&question.broken);
     let runs = |seed: u64| all().filter(|p| at(p.horizon) == own && p.seed == seed).count();

@@ -3,6 +3,7 @@
 use lehr_search::space::Domain;
 use lehr_search::{Params, SearchError, Stream};
 
+use super::lean::Lean;
 use super::question::{Question, of_schedule};
 use crate::strategy::StrategyError;
 
@@ -23,7 +24,7 @@ pub(super) fn place(question: &mut Question<'_>) -> Result<usize, StrategyError>
     let mut best: Option<(f64, Params)> = None;
     for unit in settings(question) {
         if let Some(params) = question.make(&unit, middle) {
-            let bound = question.lean(&params)?.bound;
+            let bound = Lean::of(goal, &params)?.bound;
             if best.as_ref().is_none_or(|(lowest, _)| bound < *lowest - 1e-9) {
                 best = Some((bound, params));
             }
