@@ -1,13 +1,17 @@
 //! Settings that could be tried next: near those that were tried, since most parameters are good enough as they are.
 
 use lehr_search::Stream;
+use lehr_search::space::Parameter;
 
-use super::question::Question;
+use super::lean::WEIGHT_DECAY;
+use super::question::{Point, Question, Seen};
 use crate::strategy::{Record, StrategyError};
 
 /// Where a number is looked at alone, as shares of its range, unless it is that near.
 const STEPS: [f64; 3] = [0.2, 0.5, 0.8];
 const NEAR: f64 = 0.25;
+/// By how much weights are shrunk over a run to the target where a weight decay is looked at alone.
+const SHRINKAGES: [f64; 3] = [0.2, 0.8, 3.0];
 /// New places that are drawn when the other parameters cannot be listed.
 const DRAWN_PLACES: usize = 256;
 
@@ -49,7 +53,9 @@ fn steps(question: &Question<'_>) -> Vec<Vec<f64>> {
     let mut all = Vec::new();
     for (i, parameter) in question.others().enumerate() {
         let number = parameter.domain.levels().is_none_or(|levels| levels > 8);
-        let far = STEPS.into_iter().filter(|step| number && (step - home[i]).abs() >= NEAR);
+        let decays = WEIGHT_DECAY.contains(&&*parameter.name);
+        let shares = if decays { decay_shares(question, parameter) } else { STEPS.to_vec() };
+        let far = shares.into_iter().filter(|step| number && (step - home[i]).abs() >= NEAR);
         all.extend(far.map(|step| {
             let mut unit = home.clone();
             unit[i] = step;
@@ -57,6 +63,20 @@ fn steps(question: &Question<'_>) -> Vec<Vec<f64>> {
         }));
     }
     all
+}
+
+/// Weight decays at which something may happen, as shares of their range: those that shrink the weights so many times over a run
+/// to the target.
+fn decay_shares(question: &Question<'_>, parameter: &Parameter) -> Vec<f64> {
+    let progress = |p: &Point| match p.seen {
+        Seen::Loss(loss) => Some((p.x - question.places[p.place].features.lean.shift + p.tau, loss)),
+        _ => None,
+    };
+    let best = question.points.iter().filter_map(progress).min_by(|a, b| a.1.total_cmp(&b.1));
+    let Some((progress, _)) = best else { return STEPS.to_vec() };
+    let sum = progress.exp2() * question.goal.target.steps as f64 / 2.0;
+    let share = |shrinkage: f64| parameter.domain.to_unit(shrinkage / sum).clamp(0.0, 1.0);
+    SHRINKAGES.into_iter().map(share).collect()
 }
 
 /// A setting with one or a few parameters changed: by a little, or to anything.

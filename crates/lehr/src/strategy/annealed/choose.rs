@@ -7,6 +7,10 @@ const GRID: (usize, usize) = (25, 13);
 /// Another place than the first is advised by its expected loss and so many standard deviations of what is not known of the
 /// difference: the best of many that were never run is a matter of luck.
 const CAUTION: f64 = 1.5;
+/// The same where a run to the target was made.
+const SEEN_CAUTION: f64 = 0.25;
+/// An answer is at most so many octaves above the highest rate of a run that came to its end.
+const BEYOND: f64 = 1.5;
 /// Draws further from their median are pulled in to so many times the usual distance, so that a few that see a cliff everywhere do not
 /// decide.
 const WINSOR: f64 = 3.0;
@@ -46,24 +50,35 @@ pub(super) struct Option_ {
 
 impl Answers {
     /// The answers at these places, of which the first one is where the search began, within `low..high`.
-    pub fn new(model: &Model, features: &[Features], places: &[usize], low: f64, high: f64) -> Self {
+    pub fn new(
+        model: &Model,
+        features: &[Features],
+        places: &[usize],
+        seen: &[usize],
+        low: f64,
+        high: f64,
+    ) -> Self {
         let mut at = Vec::new();
         let grid = if places.len() > 1 { GRID.1 } else { GRID.0 };
         for &place in places {
             let bests = bests(model, &features[place], 0.0);
             let (a, b) = (bests[bests.len() / 50], bests[bests.len() - 1 - bests.len() / 50]);
             let spare = 0.1 * (b - a) + 0.1;
-            let (a, b) = ((a - spare).max(low), (b + spare).min(high));
+            let most = model.most + features[place].lean.shift + BEYOND;
+            let (a, b) = ((a - spare).max(low), (b + spare).min(high).min(most.max(low)));
+            let a = a.min(b);
             at.extend((0..grid).map(|i| (place, a + (b - a) * i as f64 / (grid - 1) as f64)));
         }
         let losses: Vec<Vec<f64>> = at
             .iter()
-            .map(|&(place, x)| expected(model, &features[place], x, 0.0, None, Expected::mean))
+            .map(|&(place, x)| expected(model, &features[place], (x, 0.0, None), 1, Expected::mean))
             .collect();
         let means: Vec<f64> = losses.iter().map(|of| moments(of.clone()).0).collect();
         let of_first = at.iter().take_while(|answer| answer.0 == places[0]).count();
         let home = lowest(&means[..of_first]);
-        let cautions: Vec<f64> = (0..at.len()).map(|a| if a < of_first { 0.0 } else { CAUTION }).collect();
+        let caution = |place: usize| if seen.contains(&place) { SEEN_CAUTION } else { CAUTION };
+        let cautions: Vec<f64> =
+            (0..at.len()).map(|a| if a < of_first { 0.0 } else { caution(at[a].0) }).collect();
         let apart = |a: usize| moments(losses[a].iter().zip(&losses[home]).map(|(a, b)| a - b).collect()).1;
         let scores: Vec<f64> = (0..at.len()).map(|a| means[a] + cautions[a] * apart(a)).collect();
         let advised = lowest(&scores);
@@ -110,17 +125,16 @@ pub(super) fn bests(model: &Model, features: &Features, tau: f64) -> Vec<f64> {
     bests
 }
 
-/// What each draw expects of a run.
+/// What each draw, or one of so many, expects of a run: its rate, horizon and seed.
 pub(super) fn expected<T>(
     model: &Model,
     features: &Features,
-    x: f64,
-    tau: f64,
-    seed: Option<u64>,
+    (x, tau, seed): (f64, f64, Option<u64>),
+    stride: usize,
     what: impl Fn(&Expected) -> T,
 ) -> Vec<T> {
     let spot = model.spot(features, x, tau, seed);
-    model.draws.iter().map(|draw| what(&model.expect(draw, features, &spot))).collect()
+    model.draws.iter().step_by(stride).map(|draw| what(&model.expect(draw, features, &spot))).collect()
 }
 
 /// Half widths of what runs that are weighed together span, in octaves.

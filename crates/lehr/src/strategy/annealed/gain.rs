@@ -38,6 +38,7 @@ pub(super) struct Gains<'a> {
     ends: Vec<[f64; TOGETHER]>,
     /// What is believed of runs under way, with an end for each draw: orthogonal and of unit length.
     known: Vec<Vec<f64>>,
+    stride: usize,
     beliefs: RefCell<HashMap<Run, Rc<Belief>>>,
 }
 
@@ -81,17 +82,19 @@ fn center(of: &mut [f64]) {
 }
 
 impl<'a> Gains<'a> {
-    /// With the runs of `open` under way.
+    /// With the runs of `open` under way, by one draw of so many.
     pub fn new(
         model: &'a Model,
         features: &'a [Features],
         answers: &Answers,
         open: &[Point],
+        stride: usize,
         stream: &mut Stream,
     ) -> Self {
         let home = answers.draws(answers.home);
         let behind = (0..answers.at.len()).map(|a| {
-            let mut around: Vec<f64> = answers.draws(a).iter().zip(home).map(|(a, b)| a - b).collect();
+            let mut around: Vec<f64> =
+                answers.draws(a).iter().zip(home).step_by(stride).map(|(a, b)| a - b).collect();
             winsorize(&mut around);
             let mean = around.iter().sum::<f64>() / around.len() as f64;
             center(&mut around);
@@ -105,10 +108,11 @@ impl<'a> Gains<'a> {
             lowest: 0.0,
             ends: ends(stream),
             known: Vec::new(),
+            stride,
             beliefs: RefCell::default(),
         };
         for run in open {
-            let of = expected(model, &features[run.place], run.x, run.tau, Some(run.seed), |e| *e);
+            let of = expected(model, &features[run.place], (run.x, run.tau, Some(run.seed)), stride, |e| *e);
             gains.await_end(Belief::of(&of), stream);
         }
         let score = |of: &Behind| of.mean + of.caution * of.variance().sqrt();
@@ -138,7 +142,8 @@ impl<'a> Gains<'a> {
         let key = (run.place, run.x.to_bits(), run.horizon, run.seed);
         let known = self.beliefs.borrow().get(&key).map(Rc::clone);
         known.unwrap_or_else(|| {
-            let of = expected(self.model, &self.features[run.place], run.x, run.tau, Some(run.seed), |e| *e);
+            let at = (run.x, run.tau, Some(run.seed));
+            let of = expected(self.model, &self.features[run.place], at, self.stride, |e| *e);
             let mut belief = Belief::of(&of);
             self.less_known(&mut belief.around);
             let made = Rc::new(belief);

@@ -6,7 +6,7 @@ use lehr_search::Stream;
 
 use super::choose::Answers;
 use super::model::{Features, Model};
-use super::question::Question;
+use super::question::{Point, Question, Seen};
 use crate::strategy::{Goal, Record};
 
 /// Places whose runs are weighed against each other.
@@ -28,7 +28,9 @@ impl Known {
         let features: Vec<Features> = question.places.iter().map(|place| place.features.clone()).collect();
         let model = Model::fit(question, &features, question.goal.seed)?;
         let open = best_places(question, &model, &features, tried);
-        let answers = Answers::new(&model, &features, &open, question.low, question.high);
+        let full = |p: &&Point| p.horizon == question.goal.target.steps && matches!(p.seen, Seen::Loss(_));
+        let seen: Vec<usize> = question.points.iter().filter(full).map(|p| p.place).collect();
+        let answers = Answers::new(&model, &features, &open, &seen, question.low, question.high);
         Some(Self { features, model, open, answers })
     }
 }

@@ -10,6 +10,10 @@
 //! H(τ) = h·(2^{−η(τ−τ₀)} − 1)/(η ln 2)                           what short runs lack at any rate
 //! ```
 //!
+//! A weight decay λ divides O by (1 + z)^1.3, where z is the shrinkage of a run to the target at the best rate, λ·Σ rates, over the
+//! one that halves O, and costs K·(z/8)^1.6: on the wine network its use is one function of λ at every horizon, and O's share
+//! that is left, too.
+//!
 //! A run at a low rate is a walk along the gradient flow, for which only the sum of the rates counts: so a short run at a high
 //! rate says what a long one at a low rate will give, and where its best rate is follows from both sides. A and Γ are such
 //! that at the anchor's horizon the best rate is x₀ + b and an octave costs K there. On the tasks of `cargo xtask bench
@@ -19,6 +23,7 @@
 use std::f64::consts::LN_2;
 
 use super::model::{RUNGS, rung};
+use crate::strategy::Goal;
 
 // Places in the vector of coordinates.
 const BEST: usize = 0;
@@ -31,7 +36,7 @@ const ANNEAL: usize = 6;
 const LACK: usize = 7;
 const LACK_POWER: usize = 8;
 const OVER: usize = 9;
-const OVER_FROM: usize = 10;
+pub(super) const OVER_FROM: usize = 10;
 const NOISE: usize = 11;
 const NOISE_POWER: usize = 12;
 const NOISE_RATE: usize = 13;
@@ -39,8 +44,9 @@ const JITTER: usize = 14;
 const CLIFF: usize = 15;
 const CLIFF_DRIFT: usize = 16;
 pub(super) const SPREAD: usize = 17;
+pub(super) const DECAY: usize = 18;
 /// Number of coordinates of the law.
-pub(super) const COORDINATES: usize = 18;
+pub(super) const COORDINATES: usize = 19;
 
 /// Mean and standard deviation of each coordinate before any data; losses in units of the model's scale. They are wide enough
 /// for the tasks of `cargo xtask bench tuning`, whose spread they follow.
@@ -63,9 +69,26 @@ pub(super) const PRIOR: [(f64, f64); COORDINATES] = [
     (4.0, 2.5),   // octaves from the anchor to the cliff; it may be below the best rate
     (0.3, 0.35),  // by how much the cliff rises per octave of horizon
     (-4.0, 1.5),  // ln of the spread of levels between other parameters
+    (-2.3, 1.5),  // log₂ of the shrinkage that halves over-fitting
 ];
+/// Mean and standard deviation of o where it is known how often a run to the target sees each example: once is too few to
+/// over-fit, and more often brings it nearer.
+pub(super) fn over_from(goal: &Goal) -> (f64, f64) {
+    match goal.target.steps_per_epoch {
+        Some(epoch) if epoch > 0.0 => {
+            let doublings = (goal.target.steps as f64 / epoch).log2().clamp(0.0, 3.3);
+            (7.0 - 1.35 * doublings, 3.0 - 0.15 * doublings)
+        }
+        _ => PRIOR[OVER_FROM],
+    }
+}
+
 /// The most that noise costs, in units of the scale: a run that learns nothing ends at the loss of guessing.
 const MOST: f64 = 4.0;
+/// With the shrinkage z of a weight decay over the one that halves over-fitting, that falls like (1 + z)^−POWER; the bias that comes
+/// with it costs K at z = DEAR, and grows by this power.
+const DECAY_POWER: f64 = 1.3;
+const DEAR: (f64, f64) = (8.0, 1.6);
 /// The width of the cliff, in octaves.
 const CLIFF_WIDTH: f64 = 0.35;
 
@@ -92,6 +115,8 @@ pub(super) struct Law {
     noise: (f64, f64, f64),
     jitter: f64,
     cliff: (f64, f64),
+    /// K, and log₂ of the weight decay times the updates to the target over two, that halves over-fitting.
+    decay: (f64, f64),
 }
 
 /// What a setting of the other parameters changes.
@@ -105,10 +130,12 @@ pub(super) struct Place {
     pub quiet: f64,
     /// How many times it doubles the cost of over-fitting.
     pub over: f64,
+    /// log₂ of its weight decay times half of the updates to the target.
+    pub decay: f64,
 }
 
 impl Place {
-    pub const USUAL: Self = Self { shift: 0.0, louder: 0.0, quiet: 1.0, over: 0.0 };
+    pub const USUAL: Self = Self { shift: 0.0, louder: 0.0, quiet: 1.0, over: 0.0, decay: f64::NEG_INFINITY };
 }
 
 /// What a law says of one run.
@@ -157,12 +184,18 @@ impl Law {
             noise: (bend * v[NOISE].exp(), v[NOISE_POWER], v[NOISE_RATE].exp()),
             jitter: v[JITTER].exp(),
             cliff: (anchor.x + v[CLIFF], v[CLIFF_DRIFT]),
+            decay: (bend, v[DECAY] - anchor.x - v[BEST] - anchor.tau),
         }
     }
 
     /// How many times G is doubled at a place and horizon.
     pub fn louder(&self, tau: f64, place: Place) -> f64 {
         place.louder + (1.0 - place.quiet) * self.anneal * (tau - self.anchor.tau) / LN_2
+    }
+
+    /// How many times the cost of over-fitting is doubled at a place.
+    pub fn over(&self, place: Place) -> f64 {
+        place.over - DECAY_POWER * (place.decay - self.decay.1).min(60.0).exp2().ln_1p() / LN_2
     }
 
     /// What is expected at log₂ rate `x` and log₂ horizon over target `tau`.
@@ -179,8 +212,9 @@ impl Law {
         let slope = fall * (alpha + 2.0 * bow * learnt).max(0.0);
         let (omega, from) = self.over;
         let beyond = 2.0 * LN_2 * (u - from);
-        let over = omega * place.over.exp2() * if beyond > 30.0 { beyond } else { beyond.exp().ln_1p() }
-            / (2.0 * LN_2);
+        let over =
+            omega * self.over(place).exp2() * if beyond > 30.0 { beyond } else { beyond.exp().ln_1p() }
+                / (2.0 * LN_2);
         let (gamma, g, g2) = self.rise;
         let up = w.max(0.0);
         let power = g * w + g2 * up * up.min(4.0) - self.anneal * past + louder * LN_2;
@@ -191,7 +225,8 @@ impl Law {
         let noise = (floor * floor + (self.noise.2 * rise).powi(2) + (self.jitter * slope).powi(2)).sqrt();
         let far = (x - self.cliff.0 - self.cliff.1 * past) / CLIFF_WIDTH;
         let wrecked = if far < -12.0 { 0.0 } else { 1.0 / (1.0 + (-1.7 * far).exp()) };
-        let level = self.level + lack;
+        let bias = self.decay.0 * (DEAR.1 * (place.decay - self.decay.1 - DEAR.0.log2())).min(60.0).exp2();
+        let level = self.level + lack + MOST * bias / (MOST + bias);
         Said {
             loss: level + fall + over + rise,
             level,

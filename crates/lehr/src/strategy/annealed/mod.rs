@@ -63,6 +63,9 @@ impl Annealed {
 /// end, as long as the noise is hardly known), or of what an octave costs: a third of an octave is a tenth of that.
 const NOISE_SHARE: f64 = 0.25;
 const BEND_SHARE: f64 = 0.1;
+/// Of many options those are looked at with all draws that are worth most by one draw of so many.
+const LOOKED_AT: usize = 60;
+const STRIDE: usize = 3;
 /// What starting a run costs, as a share of the target horizon.
 const START_COST: f64 = 0.004;
 /// A full run whose rate is within so many octaves of the answer shows what that gives.
@@ -288,14 +291,25 @@ impl<'a> Search<'a> {
         let under_way: Vec<_> =
             self.question.points.iter().filter(|p| p.seen == Seen::Open).copied().collect();
         let known = &self.known;
-        let gains = Gains::new(&known.model, &known.features, &known.answers, &under_way, &mut stream);
+        let mut gains = |stride| {
+            Gains::new(&known.model, &known.features, &known.answers, &under_way, stride, &mut stream)
+        };
         let start = START_COST * goal.target.steps as f64;
-        let per_update =
-            |runs: &[Option_]| gains.of(runs) / runs.iter().map(|run| run.cost + start).sum::<f64>();
-        let best = self
-            .options(record)?
+        let per_update = |gains: &Gains<'_>, runs: &[Option_]| {
+            gains.of(runs) / runs.iter().map(|run| run.cost + start).sum::<f64>()
+        };
+        let mut options = self.options(record)?;
+        if options.len() > 4 * LOOKED_AT {
+            let rough = gains(STRIDE);
+            let mut ranked: Vec<_> =
+                options.into_iter().map(|runs| (per_update(&rough, &runs), runs)).collect();
+            ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+            options = ranked.into_iter().take(LOOKED_AT).map(|(_, runs)| runs).collect();
+        }
+        let gains = gains(1);
+        let best = options
             .iter()
-            .map(|runs| (per_update(runs), runs[0]))
+            .map(|runs| (per_update(&gains, runs), runs[0]))
             .reduce(|best, other| if other.0 > best.0 { other } else { best });
         let Some((gain, option)) = best else {
             return Ok(Next::Stop { reason: "nothing is left to try within the budget".into() });

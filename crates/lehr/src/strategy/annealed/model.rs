@@ -11,7 +11,9 @@ use std::sync::Arc;
 use lehr_search::Stream;
 
 use super::field::{Amplitudes, Field, Realised, Spot, dot, own_noise};
-use super::law::{Anchor, COORDINATES, Law, PRIOR, Place, SPREAD, Said, louder_rise};
+use super::law::{
+    Anchor, COORDINATES, DECAY, Law, OVER_FROM, PRIOR, Place, SPREAD, Said, louder_rise, over_from,
+};
 use super::lean::Lean;
 use super::posterior;
 use super::question::{Point, Question, Seen};
@@ -63,6 +65,10 @@ pub(super) struct Features {
     pub louder: Vec<f64>,
     /// What the cost of over-fitting depends on: a unit weight of each doubles it so many times.
     pub over: Vec<f64>,
+    /// log₂ of its weight decay times half of the updates to the target, if it has one.
+    pub decay: Option<f64>,
+    /// Runs of one seed see the same examples if this is the same, too.
+    pub order: u64,
     /// What the theory says of its schedule.
     pub lean: Lean,
 }
@@ -76,6 +82,8 @@ impl Features {
             shift: less(&self.shift, &other.shift),
             louder: less(&self.louder, &other.louder),
             over: less(&self.over, &other.over),
+            decay: self.decay,
+            order: self.order,
             lean: self.lean,
         }
     }
@@ -94,6 +102,7 @@ impl Features {
             shift: dot(shift, &self.shift),
             louder: self.lean.louder + dot(louder, &self.louder),
             quiet: self.lean.quiet,
+            decay: self.decay.unwrap_or(f64::NEG_INFINITY),
         }
     }
 }
@@ -147,6 +156,8 @@ pub(super) struct Model {
     pub zero: f64,
     pub scale: f64,
     pub draws: Vec<Draw>,
+    /// log₂ of the highest rate of a run that came to its end, less what the theory says of its place.
+    pub most: f64,
     field: Field,
     /// log₂ of the lowest and the highest rate.
     range: (f64, f64),
@@ -203,8 +214,10 @@ impl Runs<'_> {
     /// The coordinates that some point depends on: not those of choices that were not tried.
     fn free(&self, weights: usize) -> Vec<usize> {
         let others = self.features.first().is_some_and(|f| !f.level.is_empty());
-        let mut free: Vec<usize> = (0..COORDINATES).filter(|&i| i != SPREAD || others).collect();
         let all = || self.done.iter().chain(&self.lost).map(|p| &self.features[p.place]);
+        let decays = all().any(|f| f.decay.is_some());
+        let used = |i: &usize| (*i != SPREAD || others) && (*i != DECAY || decays);
+        let mut free: Vec<usize> = (0..COORDINATES).filter(used).collect();
         let used = |i: &usize| all().any(|f| f.weighed().nth(*i) != Some(0.0));
         free.extend((0..weights).filter(used).map(|i| COORDINATES + i));
         free
@@ -219,7 +232,10 @@ impl Model {
             Seen::Loss(loss) => Some((*p, (loss - zero) / scale)),
             _ => None,
         };
-        let less = |p: &Point| Point { x: p.x - features[p.place].lean.shift, ..*p };
+        let less = |p: &Point| {
+            let features = &features[p.place];
+            Point { x: p.x - features.lean.shift, seed: p.seed ^ features.order, ..*p }
+        };
         let mut seen: Vec<(Point, f64)> =
             question.points.iter().filter_map(of).map(|(p, loss)| (less(&p), loss)).collect();
         let (best, level) = fullest(&seen)?;
@@ -238,6 +254,7 @@ impl Model {
         let settings = runs.done.iter().map(|p| features[p.place].level.clone()).collect();
         let field = Field::new(&runs.done, settings, low, high);
         let mut prior = PRIOR.to_vec();
+        prior[OVER_FROM] = over_from(question.goal);
         prior.resize(COORDINATES + weights, (0.0, 1.0));
         let room = RefCell::new(Room::default());
         let likelihood = |v: &[f64]| runs.log_likelihood(v, &field, &mut room.borrow_mut());
@@ -262,11 +279,13 @@ impl Model {
         let step = (high - low) / count;
         let grid = (0..=count as usize).map(|i| low + step * i as f64).collect();
         let range = (question.low, question.high);
-        Some(Self { zero, scale, draws, field, range, grid, spots: RefCell::default() })
+        let most = runs.done.iter().map(|p| p.x).fold(f64::NEG_INFINITY, f64::max);
+        Some(Self { zero, scale, draws, most, field, range, grid, spots: RefCell::default() })
     }
 
     /// A place to ask the draws for: with `seed` for that one's run, else for the mean over seeds.
     pub fn spot(&self, features: &Features, x: f64, tau: f64, seed: Option<u64>) -> Spot {
+        let seed = seed.map(|seed| seed ^ features.order);
         self.field.spot_of(x - features.lean.shift, tau, seed, &features.level)
     }
 
@@ -288,12 +307,15 @@ impl Model {
         let place = features.place(&draw.weights);
         let louder = draw.law.louder(tau, place);
         let found = |courses: &[(f64, Course)]| {
-            courses.iter().find(|(t, _)| *t == tau).map(|(_, course)| course.lowest(louder, place.over))
+            courses
+                .iter()
+                .find(|(t, _)| *t == tau)
+                .map(|(_, course)| course.lowest(louder, draw.law.over(place)))
         };
         let known = found(&draw.courses.borrow());
         let at = known.unwrap_or_else(|| {
             let course = self.course(draw, tau);
-            let at = course.lowest(louder, place.over);
+            let at = course.lowest(louder, draw.law.over(place));
             draw.courses.borrow_mut().push((tau, course));
             at
         });

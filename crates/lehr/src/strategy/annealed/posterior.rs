@@ -10,10 +10,10 @@ use lehr_search::Stream;
 /// Particles.
 const PARTICLES: usize = 200;
 /// Walks of every particle at each power, and once the whole likelihood counts.
-const WALKS: (usize, usize) = (4, 20);
+const WALKS: (usize, usize) = (12, 60);
 /// The swarm is looked at so often once the whole likelihood counts, so many walks apart: with fewer draws means would waver.
 const LOOKS: usize = 3;
-const APART: usize = 7;
+const APART: usize = 22;
 /// While particles hardly move they walk on, up to so many times as often.
 const PATIENCE: usize = 4;
 /// Steps that a particle has to have made at each power, and the share of steps that is aimed at.

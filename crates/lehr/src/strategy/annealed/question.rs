@@ -6,7 +6,7 @@ use std::rc::Rc;
 use lehr_search::Params;
 use lehr_search::space::{Domain, Parameter, Scale};
 
-use super::lean::{Lean, MOMENTUM};
+use super::lean::{BATCH, Lean, MOMENTUM, WEIGHT_DECAY, batch, decay};
 use super::model::Features;
 use super::rungs;
 use super::surface::{Number, surface};
@@ -178,7 +178,7 @@ impl<'a> Question<'a> {
         };
         let own = features(self.goal, &self.others, params);
         let features = Features {
-            lean: shape.lean.with_momentum(params),
+            lean: shape.lean.with_others(params, self.places.first().map_or(params, |first| &first.params)),
             ..own.less(self.first.get_or_insert_with(|| own.clone()))
         };
         self.places.push(Place { params: params.clone(), features, shape });
@@ -307,7 +307,9 @@ fn features(goal: &Goal, others: &[usize], params: &Params) -> Features {
     let (mut lines, mut choices) = (Vec::new(), Vec::new());
     for &i in others {
         let parameter = &space.parameters()[i];
-        let known = of_schedule(goal, &parameter.name) || *parameter.name == *MOMENTUM;
+        let name = &*parameter.name;
+        let named = || name == MOMENTUM || WEIGHT_DECAY.contains(&name) || BATCH.contains(&name);
+        let known = of_schedule(goal, name) || named();
         let unknown = if known { UNKNOWN } else { 1.0 };
         match &parameter.domain {
             Domain::Categorical { choices: all } => {
@@ -327,6 +329,8 @@ fn features(goal: &Goal, others: &[usize], params: &Params) -> Features {
         shift: [times(&choices, SHIFTS.0), times(&lines, SHIFTS.1), times(&bows, SHIFTS.2)].concat(),
         louder: [times(&choices, LOUDER.0), times(&lines, LOUDER.1)].concat(),
         over: [times(&choices, OVER.0), times(&lines, OVER.1), times(&bows, OVER.2)].concat(),
+        decay: decay(goal, params),
+        order: batch(params).map_or(0, f64::to_bits),
         lean: Lean::NONE,
     }
 }

@@ -378,9 +378,55 @@ fn the_search_begins_where_the_theory_likes_it_best() {
 /// With m momentum the best rate is 1 − m of the one without.
 #[test]
 fn momentum_moves_the_best_rate() {
-    let lean = |m: f64| lean::Lean::NONE.with_momentum(&[("momentum", m)].into_iter().collect()).shift;
+    let lean = |m: f64| {
+        let params = [("momentum", m)].into_iter().collect();
+        lean::Lean::NONE.with_others(&params, &params).shift
+    };
     assert_eq!((lean(0.0), lean(0.75)), (0.0, -2.0));
     assert_eq!((lean(1.0), lean(-1.0), lean(f64::NAN)), (0.0, 0.0, 0.0));
+}
+
+/// A batch of four times the size has a quarter of the noise, of which the theory is trusted to 70 %.
+#[test]
+fn batches_divide_the_noise() {
+    let of = |name: &str, batch: i64| [(name, batch)].into_iter().collect::<Params>();
+    let louder = |name: &str, batch: i64| lean::Lean::NONE.with_others(&of(name, batch), &of(name, 8)).louder;
+    assert_eq!((louder("batch", 8), louder("batch", 2), louder("batch_size", 32)), (0.0, 1.4, -1.4));
+    assert_eq!((louder("batch", 0), louder("patch", 32)), (0.0, 0.0));
+}
+
+/// Weight decay takes over-fitting away, from the shrinkage on that halves it; too much of it costs.
+#[test]
+fn weight_decay_counts_by_how_much_it_shrinks() {
+    let mut v: Vec<f64> = law::PRIOR.iter().map(|(mean, _)| *mean).collect();
+    (v[law::OVER_FROM], v[law::DECAY]) = (-2.0, -2.0);
+    let law = law::Law::new(&v, law::Anchor { x: -5.0, tau: 0.0, loss: 0.0 });
+    // At the best rate, 2^−5, the shrinkage is a quarter at decay · updates/2 = 2^3.
+    let place = |decay: f64| law::Place { decay, ..law::Place::USUAL };
+    assert!((law.over(place(3.0)) + 1.3).abs() < 1e-12 && law.over(place(f64::NEG_INFINITY)) == 0.0);
+    let loss = |decay: f64| law.at(-3.0, 0.0, place(decay)).loss;
+    assert!(loss(3.0) < loss(-3.0) && loss(9.0) > loss(3.0) && loss(1e4).is_finite());
+    let goal = goal(1);
+    let decay = |name: &str, wd: f64| lean::decay(&goal, &[(name, wd)].into_iter().collect());
+    assert_eq!(decay("weight_decay", 2.0 / TARGET as f64), Some(0.0));
+    assert_eq!((decay("wd", 0.0), decay("wd", -1.0)), (Some(f64::NEG_INFINITY), Some(f64::NEG_INFINITY)));
+    assert_eq!(decay("dropout", 0.1), None);
+}
+
+/// The more often a run sees each example, the sooner it over-fits.
+#[test]
+fn epochs_bring_over_fitting_nearer() {
+    let from = |epoch: Option<f64>| {
+        law::over_from(&Goal {
+            target: Horizon { steps_per_epoch: epoch, ..Horizon::steps(TARGET) },
+            ..goal(1)
+        })
+        .0
+    };
+    let steps = TARGET as f64;
+    assert_eq!((from(Some(steps)), from(Some(2.0 * steps))), (7.0, 7.0));
+    assert!(from(Some(steps / 4.0)) < 7.0 && from(Some(steps / 50.0)) < from(Some(steps / 4.0)));
+    assert_eq!(from(None), law::PRIOR[law::OVER_FROM].0);
 }
 
 /// A seed on which every run breaks costs a few runs, not the search.
@@ -439,7 +485,7 @@ fn gains_are_of_what_is_not_known() {
         let open: Vec<_> = question.points.iter().filter(|p| p.seen == Seen::Open).copied().collect();
         let known = Search::new(question, record, &Last::default()).unwrap().unwrap().known;
         let mut stream = Stream::for_trial(1, 1);
-        Gains::new(&known.model, &known.features, &known.answers, &open, &mut stream).of(runs)
+        Gains::new(&known.model, &known.features, &known.answers, &open, 1, &mut stream).of(runs)
     };
     let (full, short) = ([option(-7.0, TARGET, 9)], [option(-7.0, 100, 9)]);
     let pair = [option(-8.0, TARGET, 9), option(-6.0, TARGET, 9)];
