@@ -1,9 +1,11 @@
 """`lehr.ray` in Ray Tune, on a cluster of two nodes on this machine."""
 
 import copy
+import json
 import math
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -188,6 +190,15 @@ def drive(address, folder):
     ).fit()
 
 
+def states_are_whole(folder):
+    """Whether Ray is not in the middle of writing its own state, which it does not survive: it writes in place."""
+    readers = {"experiment_state-*": json.loads, "search_gen_state-*": ray.cloudpickle.loads}
+    try:
+        return all(read(path.read_bytes()) for name, read in readers.items() for path in folder.glob(name))
+    except (EOFError, ValueError, pickle.UnpicklingError):
+        return False
+
+
 def test_an_experiment_whose_driver_was_killed_is_restored(cluster, tmp_path):
     code = f"import {__name__}; {__name__}.drive({cluster.address!r}, {str(tmp_path)!r})"
     env = {**os.environ, "TUNE_GLOBAL_CHECKPOINT_S": "0", "PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])}
@@ -197,6 +208,11 @@ def test_an_experiment_whose_driver_was_killed_is_restored(cluster, tmp_path):
     while not (log.exists() and "3 4\n" in log.read_text()):
         assert driver.poll() is None and time.monotonic() < end, (tmp_path / "driver.txt").read_text()
         time.sleep(0.05)
+    driver.send_signal(signal.SIGSTOP)
+    while not states_are_whole(tmp_path / "demo"):
+        driver.send_signal(signal.SIGCONT)
+        time.sleep(0.02)
+        driver.send_signal(signal.SIGSTOP)
     driver.kill()
     driver.wait()
     before = log.read_text().splitlines()
