@@ -210,6 +210,7 @@ def test_an_experiment_whose_driver_was_killed_is_restored(cluster, tmp_path):
         time.sleep(0.05)
     driver.send_signal(signal.SIGSTOP)
     while not states_are_whole(tmp_path / "demo"):
+        assert time.monotonic() < end, "Ray's state stays torn"
         driver.send_signal(signal.SIGCONT)
         time.sleep(0.02)
         driver.send_signal(signal.SIGSTOP)

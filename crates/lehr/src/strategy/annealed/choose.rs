@@ -65,8 +65,8 @@ impl Answers {
             let (a, b) = (bests[bests.len() / 50], bests[bests.len() - 1 - bests.len() / 50]);
             let spare = 0.1 * (b - a) + 0.1;
             let most = model.most + features[place].lean.shift + BEYOND;
-            let (a, b) = ((a - spare).max(low), (b + spare).min(high).min(most.max(low)));
-            let a = a.min(b);
+            let b = (b + spare).min(high).min(most.max(low));
+            let a = (a - spare).max(low).min(b);
             at.extend((0..grid).map(|i| (place, a + (b - a) * i as f64 / (grid - 1) as f64)));
         }
         let losses: Vec<Vec<f64>> = at

@@ -62,7 +62,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let tried: Vec<&Point> = question.points.iter().filter(|p| p.seen != Seen::Open).collect();
     let bests = bests(model, features, 0.0);
     let narrow = 1.0 - TOO_WIDE / (1.0 + search.loudness());
-    let range = rate_range(question.low, question.high, interval(bests, narrow));
+    let range = rate_range(question.low, question.high, interval(bests.clone(), narrow));
     let rate = Estimate { value: x.exp2(), interval: Some(range) };
     let spot = model.spot(features, x, 0.0, None);
     let losses: Vec<f64> = model.draws.iter().map(|d| model.expect(d, features, &spot).mean()).collect();
@@ -70,7 +70,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let (a, b) = interval(losses, 1.0);
     let (a, b) = (sign * model.loss(a), sign * model.loss(b));
     let loss_range = Range { low: a.min(b), high: a.max(b), open_low: false, open_high: false };
-    let mut doubts = doubts(search, place, x, &tried);
+    let mut doubts = doubts(search, place, x, &bests, &tried);
     let finished = search.finished();
     let flat = model.scale <= NO_VARIATION * model.zero.abs().max(f64::MIN_POSITIVE) && tried.len() > 2;
     if flat {
@@ -200,8 +200,8 @@ fn safe(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Range {
     Range { low: low.exp2(), high: high.exp2(), open_low: low < lowest, open_high: high > highest }
 }
 
-/// What speaks against relying on the answer.
-fn doubts(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Vec<String> {
+/// What speaks against relying on the answer; `bests` is where the draws see the best rate, rising.
+fn doubts(search: &Search<'_>, place: usize, x: f64, bests: &[f64], tried: &[&Point]) -> Vec<String> {
     let (question, model) = (&search.question, &search.known.model);
     let features = &search.known.features[place];
     let mut doubts = Vec::new();
@@ -210,7 +210,6 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Vec<St
             "the best rate lies, or may lie, at the {end} end of the range: widen it before you rely on this"
         )
     };
-    let bests = bests(model, features, 0.0);
     // One draw in four is enough to say so.
     if bests[3 * bests.len() / 4] >= question.high - 0.1 {
         doubts.push(edge("upper"));

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A weight decay λ divides O by (1 + z)^1.3, where z is the shrinkage of a run to the target at the best rate, λ·Σ rates, over the
-//! one that halves O, and costs K·(z/8)^1.6: on the wine network its use is one function of λ at every horizon, and O's share
-//! that is left, too.
+//! one that halves O, and costs K·(z/8)^1.6. On the wine network what a λ changes is nearly the same function of the progress at
+//! every horizon.
 //!
 //! A run at a low rate is a walk along the gradient flow, for which only the sum of the rates counts: so a short run at a high
 //! rate says what a long one at a low rate will give, and where its best rate is follows from both sides. A and Γ are such
@@ -23,7 +23,6 @@
 use std::f64::consts::LN_2;
 
 use super::model::{RUNGS, rung};
-use crate::strategy::Goal;
 
 // Places in the vector of coordinates.
 const BEST: usize = 0;
@@ -71,16 +70,13 @@ pub(super) const PRIOR: [(f64, f64); COORDINATES] = [
     (-4.0, 1.5),  // ln of the spread of levels between other parameters
     (-2.3, 1.5),  // log₂ of the shrinkage that halves over-fitting
 ];
-/// Mean and standard deviation of o where it is known how often a run to the target sees each example: once is too few to
-/// over-fit, and more often brings it nearer.
-pub(super) fn over_from(goal: &Goal) -> (f64, f64) {
-    match goal.target.steps_per_epoch {
-        Some(epoch) if epoch > 0.0 => {
-            let doublings = (goal.target.steps as f64 / epoch).log2().clamp(0.0, 3.3);
-            (7.0 - 1.35 * doublings, 3.0 - 0.15 * doublings)
-        }
-        _ => PRIOR[OVER_FROM],
-    }
+
+/// The prior of o where it is known how often a run to the target sees each example: once is too few to over-fit, and more often
+/// brings it nearer.
+pub(super) fn over_from(epochs: Option<f64>) -> (f64, f64) {
+    let Some(epochs) = epochs else { return PRIOR[OVER_FROM] };
+    let doublings = epochs.log2().clamp(0.0, 3.3);
+    (7.0 - 1.35 * doublings, 3.0 - 0.15 * doublings)
 }
 
 /// The most that noise costs, in units of the scale: a run that learns nothing ends at the loss of guessing.
@@ -219,14 +215,14 @@ impl Law {
         let up = w.max(0.0);
         let power = g * w + g2 * up * up.min(4.0) - self.anneal * past + louder * LN_2;
         let plain = gamma * power.min(60.0).exp();
-        let rise = MOST * plain / (MOST + plain);
+        let rise = saturated(plain);
         let lack = self.lack.0 * gain(self.lack.1, past);
         let floor = self.noise.0 * (-self.noise.1 * past).exp2();
         let noise = (floor * floor + (self.noise.2 * rise).powi(2) + (self.jitter * slope).powi(2)).sqrt();
         let far = (x - self.cliff.0 - self.cliff.1 * past) / CLIFF_WIDTH;
         let wrecked = if far < -12.0 { 0.0 } else { 1.0 / (1.0 + (-1.7 * far).exp()) };
         let bias = self.decay.0 * (DEAR.1 * (place.decay - self.decay.1 - DEAR.0.log2())).min(60.0).exp2();
-        let level = self.level + lack + MOST * bias / (MOST + bias);
+        let level = self.level + lack + saturated(bias);
         Said {
             loss: level + fall + over + rise,
             level,
@@ -240,6 +236,11 @@ impl Law {
             wrecked,
         }
     }
+}
+
+/// A cost that is small as it is, and of any size at most [`MOST`].
+fn saturated(cost: f64) -> f64 {
+    MOST * cost / (MOST + cost)
 }
 
 /// G, of which this is the usual value, made so many times as large before it saturates.

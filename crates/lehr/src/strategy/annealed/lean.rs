@@ -6,11 +6,11 @@ use lehr_theory::{Bound, Rates};
 use crate::strategy::{Goal, StrategyError};
 
 /// With this much momentum m an update counts 1/(1 − m) times.
-pub(super) const MOMENTUM: &str = "momentum";
+const MOMENTUM: &str = "momentum";
 /// What is called so shrinks the weights by its product with the rate at every update.
 pub(super) const WEIGHT_DECAY: [&str; 2] = ["wd", "weight_decay"];
 /// What is called so divides the noise of an update.
-pub(super) const BATCH: [&str; 2] = ["batch", "batch_size"];
+const BATCH: [&str; 2] = ["batch", "batch_size"];
 /// Of noise the theory gives the direction and the size, not the digits.
 const TRUST: f64 = 0.7;
 /// Updates at which a curve is read, whatever its horizon.
@@ -29,18 +29,6 @@ pub(super) struct Lean {
     pub quiet: f64,
     /// The bound at its best peak, as a multiple of that of `linear`.
     pub bound: f64,
-}
-
-/// log₂ of the weight decay of some parameters times half of the updates to the target: with the rate of `linear`, by how much
-/// the weights shrink (SGD's L2 term and AdamW's decay alike).
-pub(super) fn decay(goal: &Goal, params: &Params) -> Option<f64> {
-    let wd = WEIGHT_DECAY.iter().find_map(|name| params.float(name))?;
-    Some((wd.max(0.0) * goal.target.steps as f64 / 2.0).log2())
-}
-
-/// The batch of some parameters, if they have one.
-pub(super) fn batch(params: &Params) -> Option<f64> {
-    BATCH.iter().find_map(|name| params.float(name)).filter(|batch| *batch > 0.0)
 }
 
 impl Default for Lean {
@@ -90,4 +78,21 @@ impl Lean {
             ..self
         }
     }
+}
+
+/// Whether the strategy knows by name what a parameter does.
+pub(super) fn knows(name: &str) -> bool {
+    name == MOMENTUM || WEIGHT_DECAY.contains(&name) || BATCH.contains(&name)
+}
+
+/// log₂ of the weight decay of some parameters times half of the updates to the target: with the rate of `linear`, by how much
+/// the weights shrink (SGD's L2 term and AdamW's decay alike).
+pub(super) fn decay(goal: &Goal, params: &Params) -> Option<f64> {
+    let wd = WEIGHT_DECAY.iter().find_map(|name| params.float(name))?;
+    Some((wd.max(0.0) * goal.target.steps as f64 / 2.0).log2())
+}
+
+/// The batch of some parameters, if they have one.
+pub(super) fn batch(params: &Params) -> Option<f64> {
+    BATCH.iter().find_map(|name| params.float(name)).filter(|batch| *batch > 0.0)
 }

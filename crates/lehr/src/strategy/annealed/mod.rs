@@ -291,27 +291,22 @@ impl<'a> Search<'a> {
         let under_way: Vec<_> =
             self.question.points.iter().filter(|p| p.seen == Seen::Open).copied().collect();
         let known = &self.known;
-        let mut gains = |stride| {
-            Gains::new(&known.model, &known.features, &known.answers, &under_way, stride, &mut stream)
-        };
         let start = START_COST * goal.target.steps as f64;
-        let per_update = |gains: &Gains<'_>, runs: &[Option_]| {
-            gains.of(runs) / runs.iter().map(|run| run.cost + start).sum::<f64>()
+        // By what they are worth per update, the most first.
+        let mut ranked = |options: Vec<Vec<Option_>>, stride| {
+            let gains =
+                Gains::new(&known.model, &known.features, &known.answers, &under_way, stride, &mut stream);
+            let per_update =
+                |runs: &[Option_]| gains.of(runs) / runs.iter().map(|run| run.cost + start).sum::<f64>();
+            let mut all: Vec<_> = options.into_iter().map(|runs| (per_update(&runs), runs)).collect();
+            all.sort_by(|a, b| b.0.total_cmp(&a.0));
+            all
         };
         let mut options = self.options(record)?;
         if options.len() > 4 * LOOKED_AT {
-            let rough = gains(STRIDE);
-            let mut ranked: Vec<_> =
-                options.into_iter().map(|runs| (per_update(&rough, &runs), runs)).collect();
-            ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-            options = ranked.into_iter().take(LOOKED_AT).map(|(_, runs)| runs).collect();
+            options = ranked(options, STRIDE).into_iter().take(LOOKED_AT).map(|(_, runs)| runs).collect();
         }
-        let gains = gains(1);
-        let best = options
-            .iter()
-            .map(|runs| (per_update(&gains, runs), runs[0]))
-            .reduce(|best, other| if other.0 > best.0 { other } else { best });
-        let Some((gain, option)) = best else {
+        let Some((gain, option)) = ranked(options, 1).first().map(|(gain, runs)| (*gain, runs[0])) else {
             return Ok(Next::Stop { reason: "nothing is left to try within the budget".into() });
         };
         let trial = match option.trial {

@@ -254,7 +254,9 @@ impl Model {
         let settings = runs.done.iter().map(|p| features[p.place].level.clone()).collect();
         let field = Field::new(&runs.done, settings, low, high);
         let mut prior = PRIOR.to_vec();
-        prior[OVER_FROM] = over_from(question.goal);
+        let target = &question.goal.target;
+        let epoch = target.steps_per_epoch.filter(|epoch| *epoch > 0.0);
+        prior[OVER_FROM] = over_from(epoch.map(|epoch| target.steps as f64 / epoch));
         prior.resize(COORDINATES + weights, (0.0, 1.0));
         let room = RefCell::new(Room::default());
         let likelihood = |v: &[f64]| runs.log_likelihood(v, &field, &mut room.borrow_mut());

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use lehr_search::Params;
 use lehr_search::space::{Domain, Parameter, Scale};
 
-use super::lean::{BATCH, Lean, MOMENTUM, WEIGHT_DECAY, batch, decay};
+use super::lean::{Lean, batch, decay, knows};
 use super::model::Features;
 use super::rungs;
 use super::surface::{Number, surface};
@@ -307,9 +307,7 @@ fn features(goal: &Goal, others: &[usize], params: &Params) -> Features {
     let (mut lines, mut choices) = (Vec::new(), Vec::new());
     for &i in others {
         let parameter = &space.parameters()[i];
-        let name = &*parameter.name;
-        let named = || name == MOMENTUM || WEIGHT_DECAY.contains(&name) || BATCH.contains(&name);
-        let known = of_schedule(goal, name) || named();
+        let known = of_schedule(goal, &parameter.name) || knows(&parameter.name);
         let unknown = if known { UNKNOWN } else { 1.0 };
         match &parameter.domain {
             Domain::Categorical { choices: all } => {
