@@ -1,6 +1,9 @@
 //! The horizon: how long a run is, and how its steps relate to epochs and tokens.
 use serde::{Deserialize, Serialize};
 
+use crate::curve::MOST_STEPS;
+use crate::error::Error;
+
 /// The length of a run in optimiser steps (updates), and what is needed to read spans in other units.
 ///
 /// The updates of a run are t = 0 … `steps` − 1.
@@ -33,6 +36,22 @@ impl Horizon {
     #[must_use]
     pub const fn with_tokens_per_step(self, tokens_per_step: f64) -> Self {
         Self { tokens_per_step: Some(tokens_per_step), ..self }
+    }
+
+    /// Fails without updates, with more of them than numbers can tell apart, and with units that are not above 0 or not finite.
+    pub fn check(&self) -> Result<(), Error> {
+        match self.steps {
+            0 => return Err(Error::NoSteps),
+            steps if steps > MOST_STEPS => return Err(Error::TooManySteps(steps)),
+            _ => {}
+        }
+        let units = [("steps per epoch", self.steps_per_epoch), ("tokens per step", self.tokens_per_step)];
+        for (what, value) in units {
+            if let Some(value) = value.filter(|value| !(*value > 0.0 && *value <= f64::MAX)) {
+                return Err(Error::HorizonUnit { what, value });
+            }
+        }
+        Ok(())
     }
 
     /// The same units over another number of updates.

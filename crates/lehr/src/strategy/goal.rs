@@ -149,6 +149,7 @@ impl Goal {
         if self.target.steps == 0 {
             return wrong("the target horizon is 0 steps; give at least 1".into());
         }
+        self.target.check().map_err(|error| StrategyError::Goal(error.to_string()))?;
         if self.seeds == 0 {
             return wrong("the number of seeds is 0; give at least 1".into());
         }

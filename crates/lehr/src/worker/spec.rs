@@ -45,7 +45,7 @@ pub struct Spec {
     pub rate: String,
     /// Updates of a full run.
     pub steps: Option<u64>,
-    /// Updates per epoch, for schedules that speak of epochs.
+    /// Updates per epoch, for schedules that speak of epochs and for how soon a run may over-fit.
     pub steps_per_epoch: Option<f64>,
     /// Tokens per update, for schedules that speak of tokens.
     pub tokens_per_step: Option<f64>,

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::context::{Context, Laid, MOST_STEPS, Scale};
+use super::context::{Context, Laid, Scale};
 use super::piece::{Eval, Piece};
 use super::track::Track;
 use super::{Body, Curve};
@@ -40,7 +40,7 @@ impl Schedule {
     /// # Errors
     /// If the phases do not fit the horizon or a unit cannot be told from it.
     pub fn phase_steps(&self, horizon: &Horizon) -> Result<Vec<Range<u64>>, Error> {
-        check_horizon(horizon)?;
+        horizon.check()?;
         let ends = Context::new(horizon, Scale::Relative).borders(&self.phases).map_err(outermost)?;
         let starts = core::iter::once(0).chain(ends.iter().copied());
         Ok(starts.zip(ends.iter()).map(|(start, end)| start..*end).collect())
@@ -48,12 +48,12 @@ impl Schedule {
 
     /// The phases with their updates, laid out over a horizon.
     pub(crate) fn laid_out(&self, horizon: &Horizon, peak: Option<f64>) -> Result<Vec<Laid<'_>>, Error> {
-        check_horizon(horizon)?;
+        horizon.check()?;
         Context::of_rates(horizon, peak).laid_out(&self.phases).map_err(Trouble::into_error)
     }
 
     fn resolved(&self, horizon: &Horizon, peak: Option<f64>) -> Result<Curve, Error> {
-        check_horizon(horizon)?;
+        horizon.check()?;
         let builder = Builder { horizon, peak };
         let scale = peak.map_or(Scale::Relative, Scale::Peak);
         let rate = builder.track(&self.phases, scale)?;
@@ -122,21 +122,6 @@ impl Named {
             false => Err(Error::Twice(name.into())),
         }
     }
-}
-
-fn check_horizon(horizon: &Horizon) -> Result<(), Error> {
-    match horizon.steps {
-        0 => return Err(Error::NoSteps),
-        steps if steps > MOST_STEPS => return Err(Error::TooManySteps(steps)),
-        _ => {}
-    }
-    let units = [("steps per epoch", horizon.steps_per_epoch), ("tokens per step", horizon.tokens_per_step)];
-    for (what, value) in units {
-        if let Some(value) = value.filter(|value| !(*value > 0.0 && *value <= f64::MAX)) {
-            return Err(Error::HorizonUnit { what, value });
-        }
-    }
-    Ok(())
 }
 
 struct Builder<'h> {

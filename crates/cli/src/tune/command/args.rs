@@ -41,7 +41,7 @@ pub struct Program {
     /// The parameter that is the peak rate [default: lr]
     #[arg(long, value_name = "NAME")]
     pub rate: Option<String>,
-    /// Updates per epoch, for schedules that speak of epochs
+    /// Updates per epoch: for schedules that speak of epochs, and `annealed` knows from it how soon a run may over-fit
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub steps_per_epoch: Option<f64>,
     /// Tokens per update, for schedules that speak of tokens

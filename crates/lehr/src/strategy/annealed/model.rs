@@ -255,8 +255,7 @@ impl Model {
         let field = Field::new(&runs.done, settings, low, high);
         let mut prior = PRIOR.to_vec();
         let target = &question.goal.target;
-        let epoch = target.steps_per_epoch.filter(|epoch| *epoch > 0.0);
-        prior[OVER_FROM] = over_from(epoch.map(|epoch| target.steps as f64 / epoch));
+        prior[OVER_FROM] = over_from(target.steps_per_epoch.map(|epoch| target.steps as f64 / epoch));
         prior.resize(COORDINATES + weights, (0.0, 1.0));
         let room = RefCell::new(Room::default());
         let likelihood = |v: &[f64]| runs.log_likelihood(v, &field, &mut room.borrow_mut());

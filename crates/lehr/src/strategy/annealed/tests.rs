@@ -314,6 +314,11 @@ fn wrong_goals_are_refused() {
     };
     assert!(next("x=0.0..1.0").unwrap_err().to_string().contains("no 'lr'"));
     assert!(next("lr=0.0..1.0").unwrap_err().to_string().contains("logarithmic"));
+    for epoch in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let target = Horizon::steps(TARGET).with_steps_per_epoch(epoch);
+        let error = Annealed::default().next(&Goal { target, ..goal(1) }, &Record::default()).unwrap_err();
+        assert!(error.to_string().contains("steps per epoch"), "{error}");
+    }
     let goal = Goal { tolerance: Some(f64::NAN), ..goal(1) };
     assert!(
         Annealed::default().next(&goal, &Record::default()).unwrap_err().to_string().contains("tolerance")
