@@ -32,6 +32,7 @@ mod special;
 pub mod stopping;
 mod stream;
 mod value;
+mod vector;
 
 pub use ask::Ask;
 pub use error::SearchError;

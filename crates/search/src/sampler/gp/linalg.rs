@@ -2,6 +2,8 @@
 //!
 //! Row-major lower triangles, eight right-hand sides at a time; the instruction set is picked at run time.
 
+use crate::vector::vectorized;
+
 /// Right-hand sides that are solved together.
 pub(super) const LANES: usize = 8;
 
@@ -16,7 +18,7 @@ pub(super) struct Cholesky {
 impl Cholesky {
     /// Factors the lower triangle of `k` (n × n, row-major); `None` if it is not positive definite.
     pub(super) fn new(mut k: Vec<f64>, n: usize) -> Option<Cholesky> {
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for i in 0..n {
@@ -53,7 +55,7 @@ impl Cholesky {
 
     /// b ← L⁻¹·b.
     pub(super) fn forward(&self, b: &mut [f64]) {
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for i in 0..self.n {
@@ -65,7 +67,7 @@ impl Cholesky {
 
     /// b ← L⁻ᵀ·b.
     pub(super) fn backward(&self, b: &mut [f64]) {
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for i in (0..self.n).rev() {
@@ -80,7 +82,7 @@ impl Cholesky {
     /// The same as [`Cholesky::forward`] for eight vectors at once, side by side, beginning at row `from` (the rows before
     /// are 0).
     pub(super) fn forward_lanes(&self, b: &mut [[f64; LANES]], from: usize) {
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for i in from..self.n {
@@ -113,7 +115,7 @@ impl Cholesky {
             }
         }
         let mut inverse = vec![0.0; n * n];
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for k in 0..n {

@@ -2,6 +2,7 @@
 use super::acquisition::log_improvement;
 use super::lbfgs::minimize;
 use super::linalg::{Cholesky, LANES};
+use crate::vector::vectorized;
 
 /// Smallest variance of the noise, in units of the standardised objective.
 const LEAST_NOISE: f64 = 1e-6;
@@ -69,7 +70,7 @@ impl Kernel {
 
     /// r² from a point to the first `out.len()` points.
     fn squares(&self, points: &Points, x: impl Fn(usize) -> f64, out: &mut [f64]) {
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 out.fill(0.0);

@@ -2,6 +2,7 @@
 use crate::history::History;
 use crate::space::Space;
 use crate::stream::Stream;
+use crate::vector::vectorized;
 
 /// Kernels are handled in blocks of this many, so that the loops over them need no remainder.
 const BLOCK: usize = 8;
@@ -122,7 +123,7 @@ impl Mixture {
     /// The logarithm of the density at a point, up to a constant that two mixtures over the same dimensions share. A NaN
     /// place (an inactive parameter) is left out.
     pub(super) fn log_density(&self, dimensions: &[Dimension], point: &[f64], scratch: &mut Vec<f32>) -> f32 {
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 scratch.clear();
@@ -219,7 +220,7 @@ impl Factor {
             return;
         }
         const INV_SQRT_PI: f32 = 0.564_189_6;
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for ((m, &c), &s) in mass.iter_mut().zip(&self.centre).zip(&self.sharpness) {
