@@ -208,12 +208,18 @@ impl Space {
     /// The internal numbers of a point of the unit cube: fixed values put in, inactive parameters NaN.
     pub fn from_unit(&self, unit: &[f64]) -> Vec<f64> {
         let mut raw = Vec::with_capacity(self.len());
+        self.fill_from_unit(unit, &mut raw);
+        raw
+    }
+
+    /// The same as [`Space::from_unit`], into a vector that is cleared first.
+    pub(crate) fn fill_from_unit(&self, unit: &[f64], raw: &mut Vec<f64>) {
+        raw.clear();
         for (parameter, &u) in self.parameters.iter().zip(unit) {
-            let active = parameter.is_active(self, &raw);
+            let active = parameter.is_active(self, raw);
             let fixed = parameter.fixed.as_ref().and_then(|v| parameter.domain.raw(v));
             raw.push(if active { fixed.unwrap_or_else(|| parameter.domain.from_unit(u)) } else { f64::NAN });
         }
-        raw
     }
 
     /// The point of the unit cube of internal numbers; NaN stays NaN.

@@ -1,4 +1,6 @@
 //! The tree-structured Parzen estimator.
+mod approx;
+mod factor;
 mod parzen;
 
 use super::{Sampler, Sobol, check_match};
@@ -7,7 +9,8 @@ use crate::history::History;
 use crate::space::Space;
 use crate::stream::Stream;
 use crate::value::Params;
-use parzen::{Dimension, Mixture};
+use factor::Dimension;
+use parzen::Mixture;
 
 /// The tree-structured Parzen estimator: fits one density to the parameters of the good trials and one to those of the
 /// others, draws candidates from the first and takes the one at which the ratio of the two is largest.
@@ -78,14 +81,14 @@ impl Tpe {
         let count = (share * ranked.len() as f64).ceil() as usize;
         let mut good = ranked[..count.min(MOST_GOOD)].to_vec();
         good.sort_unstable();
-        let is_good = |t: &u32| good.binary_search(t).is_ok();
         let informative = history.informative();
         let pending: Vec<u32> = history.pending_but(stream.trial()).collect();
         let n = informative.len() - good.len() + pending.len();
         let recent = MOST_GOOD.min(n);
         let mut others: Vec<(u32, f64)> = Vec::with_capacity(self.kernels.min(n) + pending.len());
         if n <= self.kernels {
-            let finished = informative.iter().filter(|t| !is_good(t));
+            let mut best = Members(&good);
+            let finished = informative.iter().filter(|t| !best.has(**t));
             others.extend(finished.chain(&pending).map(|&t| (t, 1.0)));
             others.sort_unstable_by_key(|&(t, _)| t);
             let ramp = n - recent;
@@ -96,18 +99,24 @@ impl Tpe {
         }
         // The pending and the most recent in full, the older ones thinned.
         others.extend(pending.iter().map(|&t| (t, 1.0)));
-        let kept = informative.iter().rev().filter(|t| !is_good(t)).take(recent).map(|&t| (t, 1.0));
+        let kept = informative
+            .iter()
+            .rev()
+            .filter(|t| good.binary_search(t).is_err())
+            .take(recent)
+            .map(|&t| (t, 1.0));
         others.extend(kept);
         let oldest_kept = others.last().map_or(0, |&(t, _)| t);
         let old = &informative[..informative.partition_point(|&t| t < oldest_kept)];
         let count = self.kernels.saturating_sub(others.len()).max(32);
         let total = 0.5 * (n - recent) as f64;
         let shift = stream.uniform();
+        let mut best = Members(&good);
         for j in 0..count {
             // Inverse of the cumulated ramp, which is a parabola.
             let share = ((j as f64 + shift) / count as f64).sqrt();
             let t = old[((share * old.len() as f64) as usize).min(old.len() - 1)];
-            if !is_good(&t) {
+            if !best.has(t) {
                 others.push((t, total / count as f64));
             }
         }
@@ -115,10 +124,54 @@ impl Tpe {
     }
 }
 
+/// Sorted numbers, asked from the lowest to the highest whether others are among them.
+struct Members<'a>(&'a [u32]);
+
+impl Members<'_> {
+    fn has(&mut self, number: u32) -> bool {
+        while self.0.first().is_some_and(|&member| member < number) {
+            self.0 = &self.0[1..];
+        }
+        self.0.first() == Some(&number)
+    }
+}
+
 /// Weight of the k-th oldest of the `ramp` trials that are not recent, of n in all.
 fn ramp_weight(k: usize, ramp: usize, n: usize) -> f64 {
     let first = 1.0 / n as f64;
     if ramp < 2 { first } else { first + (1.0 - first) * k as f64 / (ramp - 1) as f64 }
+}
+
+/// Draws candidates that meet the constraints: their internal numbers and the places of their free parameters, one after
+/// another.
+fn draw(
+    space: &Space,
+    free: &[usize],
+    dimensions: &[Dimension],
+    mixture: &Mixture,
+    count: usize,
+    stream: &mut Stream,
+) -> (Vec<f64>, Vec<f64>) {
+    let attempts = if space.constraints().is_empty() { count } else { 10 * count };
+    let mut raws = Vec::with_capacity(count * space.len());
+    let mut points = Vec::with_capacity(count * free.len());
+    let mut unit = vec![0.5; space.len()];
+    let mut point = vec![0.0; free.len()];
+    let mut raw = Vec::with_capacity(space.len());
+    for _ in 0..attempts {
+        mixture.draw(dimensions, stream, &mut point);
+        free.iter().zip(&point).for_each(|(&i, &u)| unit[i] = u);
+        space.fill_from_unit(&unit, &mut raw);
+        if !space.allows(&raw) {
+            continue;
+        }
+        points.extend(free.iter().map(|&i| space.parameters()[i].domain.to_unit(raw[i])));
+        raws.extend_from_slice(&raw);
+        if raws.len() == count * space.len() {
+            break;
+        }
+    }
+    (raws, points)
 }
 
 impl Sampler for Tpe {
@@ -137,35 +190,19 @@ impl Sampler for Tpe {
         let dimensions: Vec<Dimension> = free.iter().map(|&i| Dimension::new(space, history, i)).collect();
         let below = Mixture::fit(&dimensions, &good);
         let above = Mixture::fit(&dimensions, &others);
-        let mut scratch = Vec::new();
-        let mut best: Option<(f32, Vec<f64>)> = None;
-        let mut unit = vec![0.5; space.len()];
-        let mut point = vec![0.0; free.len()];
         let most = 25_600 / history.informative().len();
         let candidates = self.candidates.unwrap_or(most.clamp(24, 128));
-        let draws = if space.constraints().is_empty() { candidates } else { 10 * candidates };
-        let mut scored = 0;
-        for _ in 0..draws {
-            below.draw(&dimensions, stream, &mut point);
-            free.iter().zip(&point).for_each(|(&i, &u)| unit[i] = u);
-            let raw = space.from_unit(&unit);
-            if !space.allows(&raw) {
-                continue;
-            }
-            let place = |&i: &usize| space.parameters()[i].domain.to_unit(raw[i]);
-            free.iter().zip(&mut point).for_each(|(i, u)| *u = place(i));
-            let score = below.log_density(&dimensions, &point, &mut scratch)
-                - above.log_density(&dimensions, &point, &mut scratch);
-            if best.as_ref().is_none_or(|(s, _)| score > *s) {
+        let (raws, points) = draw(space, &free, &dimensions, &below, candidates, stream);
+        let scores = below.log_densities(&dimensions, &points);
+        let scores = scores.into_iter().zip(above.log_densities(&dimensions, &points)).map(|(b, a)| b - a);
+        let mut best = None;
+        for (score, raw) in scores.zip(raws.chunks_exact(space.len())) {
+            if best.is_none_or(|(most, _)| score > most) {
                 best = Some((score, raw));
-            }
-            scored += 1;
-            if scored == candidates {
-                break;
             }
         }
         match best {
-            Some((_, raw)) => Ok(space.params(&raw)),
+            Some((_, raw)) => Ok(space.params(raw)),
             None => super::Random::default().suggest(space, history, stream),
         }
     }
