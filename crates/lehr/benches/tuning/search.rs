@@ -14,39 +14,50 @@ const MOST_RUNS: usize = 300;
 pub struct Search {
     /// Full runs spent, and what is recommended, after every run.
     pub events: Vec<(f64, Option<Params>)>,
+    /// How many of them there were when it stopped by itself, and why it did.
+    pub own: usize,
     pub stopped: String,
-    /// 90 % intervals of the best rate and of the expected loss.
+    /// 90 % intervals of the best rate and of the expected loss at that stop.
     pub rate: Option<Range>,
     pub loss: Option<Range>,
     pub noise: Option<f64>,
     pub slowest_ms: f64,
 }
 
-/// Searches; `train` makes a run.
+/// Searches until the strategy stops; `train` makes a run. With a budget it then goes on until that is spent, as its peers do.
 pub fn search(
     strategy: &dyn Strategy,
     goal: &Goal,
+    budget: Option<f64>,
     mut train: impl FnMut(&Params, &RunPlan) -> Result<RunState>,
 ) -> Result<Search> {
+    let mut goal = goal.clone();
+    if let Some(budget) = budget {
+        goal = goal.budget(budget);
+    }
     let mut record = Record::default();
-    let (mut events, mut slowest_ms) = (Vec::new(), 0.0f64);
-    let mut stopped = format!("given up after {MOST_RUNS} runs");
+    let (mut events, mut slowest_ms, mut own) = (Vec::new(), 0.0f64, None);
     while record.runs.len() < MOST_RUNS {
         let before = Instant::now();
-        let next = strategy.next(goal, &record).map_err(message)?;
+        let next = strategy.next(&goal, &record).map_err(message)?;
         slowest_ms = slowest_ms.max(1e3 * before.elapsed().as_secs_f64());
         let plan = match next {
             Next::Run(plan) => plan,
-            Next::Stop { reason } => {
-                stopped = reason;
-                break;
+            Next::Stop { reason } if own.is_none() => {
+                own = Some((events.len(), reason, strategy.result(&goal, &record).map_err(message)?));
+                if budget.is_none() {
+                    break;
+                }
+                goal.tolerance = Some(0.0);
+                continue;
             }
+            Next::Stop { .. } => break,
             Next::Wait => return Err("it waits for nothing".into()),
         };
         let run = record.start(&plan);
         let end = train(&record.params[record.runs[run].trial], &plan)?;
         record.finish(run, end);
-        let found = strategy.result(goal, &record).map_err(message)?;
+        let found = strategy.result(&goal, &record).map_err(message)?;
         let params = found.params.map(|mut params| {
             if let Some(rate) = found.rate {
                 params.set(goal.rate.as_str(), rate.value);
@@ -55,9 +66,16 @@ pub fn search(
         });
         events.push((found.spent.full_runs, params));
     }
-    let found = strategy.result(goal, &record).map_err(message)?;
+    let (own, stopped, found) = match own {
+        Some(own) => own,
+        None => {
+            let found = strategy.result(&goal, &record).map_err(message)?;
+            (events.len(), format!("given up after {MOST_RUNS} runs"), found)
+        }
+    };
     Ok(Search {
         events,
+        own,
         stopped,
         rate: found.rate.and_then(|e| e.interval),
         loss: found.loss.and_then(|e| e.interval),
@@ -67,8 +85,9 @@ pub fn search(
 }
 
 impl Search {
+    /// What it recommended when it stopped by itself.
     pub fn last(&self) -> Option<&(f64, Option<Params>)> {
-        self.events.last()
+        self.events.get(self.own.checked_sub(1)?)
     }
 }
 

@@ -119,15 +119,15 @@ impl Known {
 
     fn ours(&mut self, strategy: &str, seed: u64, low: f64, high: f64, budget: f64) -> Result<Value> {
         let Self { bench, cache, .. } = self;
-        let goal = bench.goal(seed, low, high)?.budget(budget);
+        let goal = bench.goal(seed, low, high)?;
         let strategy = by_name(strategy, None).map_err(message)?;
-        let found = search(&*strategy, &goal, |params, plan| {
+        let found = search(&*strategy, &goal, Some(budget), |params, plan| {
             let curve = cache.course(bench, (params, plan.horizon, plan.seed), None, plan.horizon)?;
             Ok(curve.diverged.map_or(RunState::Complete(curve.end()), |at| RunState::Diverged { at }))
         })?;
         let range = |of: Option<lehr::strategy::Range>| of.map(|i| [i.low, i.high]);
         Ok(json!({
-            "events": found.events, "stopped": found.stopped, "slowest_ms": found.slowest_ms,
+            "events": found.events, "own": found.own, "stopped": found.stopped, "slowest_ms": found.slowest_ms,
             "rate": range(found.rate), "loss": range(found.loss), "noise": found.noise,
         }))
     }

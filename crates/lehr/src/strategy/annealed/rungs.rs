@@ -7,7 +7,10 @@ use crate::strategy::{Branch, Goal, Record, Run, RunState, StrategyError};
 
 /// Halvings of the target at most.
 const HALVINGS: u32 = 6;
-/// A run of fewer updates tells nothing.
+/// A run of fewer updates tells of the start of training, where what learns the frequencies of the classes soonest looks best.
+const FEW_STEPS: u64 = 60;
+/// Where the target is short itself: a run of so many halvings is made with fewer, and one of fewer than these tells nothing.
+const SURE_HALVINGS: u32 = 3;
 const FEWEST_STEPS: u64 = 16;
 /// Mean distance of two relative curves over relative time up to which they count as the same shape. A warm-up of 5 % against
 /// one of 20 % is just within.
@@ -27,11 +30,12 @@ pub(super) fn tau(goal: &Goal, horizon: u64) -> f64 {
 pub(super) fn rungs(goal: &Goal, params: &Params) -> Result<Vec<u64>, StrategyError> {
     let target = goal.target.steps;
     let whole = goal.curve(params, target)?;
+    let fewest = FEW_STEPS.min(target >> SURE_HALVINGS).max(FEWEST_STEPS);
     let mut found = vec![target];
     if goal.abilities.any_horizon {
         for halvings in 1..=HALVINGS {
             let steps = (target as f64 / f64::from(1u32 << halvings)).round() as u64;
-            if steps < FEWEST_STEPS {
+            if steps < fewest {
                 break;
             }
             match &whole {
@@ -155,8 +159,10 @@ mod tests {
         for spec in
             ["linear", "cosine to 0.1", "warmup 5%, constant, 1-sqrt 20%", "constant", "restarts every 25%"]
         {
-            assert_eq!(of(spec, 3200), [50, 100, 200, 400, 800, 1600, 3200], "{spec}");
+            assert_eq!(of(spec, 6400), [100, 200, 400, 800, 1600, 3200, 6400], "{spec}");
         }
+        assert_eq!(of("linear", 3200), [100, 200, 400, 800, 1600, 3200]);
+        assert_eq!(of("linear", 320), [40, 80, 160, 320]);
         assert_eq!(of("linear", 100), [25, 50, 100]);
         assert_eq!(of("linear", 10), [10]);
     }
@@ -178,7 +184,7 @@ mod tests {
     fn programs_without_horizons_or_schedules() {
         let goal = Goal::new("lr=log 1e-4..1".parse().unwrap(), Horizon::steps(320));
         let params: Params = [("lr", 0.1)].into_iter().collect();
-        assert_eq!(rungs(&goal, &params).unwrap(), [20, 40, 80, 160, 320]);
+        assert_eq!(rungs(&goal, &params).unwrap(), [40, 80, 160, 320]);
         let fixed = Goal { abilities: Abilities::RATE_ONLY, ..goal };
         assert_eq!(rungs(&fixed, &params).unwrap(), [320]);
     }
