@@ -131,22 +131,24 @@ def run_lehr(server: str, records: list[dict], budget: int, seed: int, listed: b
             return tape.best
 
 
-def kept(args, table: str, name: str, seed: int, run) -> list[float]:
-    """A run from the file of runs, if there is such a file; else it is run, and appended."""
-    if args.out is None:
-        return run(seed)
-    key = [table, args.count, name, seed]
-    lines = args.out.read_text().splitlines() if args.out.exists() else []
-    for line in map(json.loads, lines):
-        if line["run"] == key:
-            return line["best"]
-    best = run(seed)
-    with args.out.open("a") as file:
-        file.write(json.dumps({"run": key, "best": best}) + "\n")
-    return best
+class Kept:
+    """Runs by what they were, in a file if there is one."""
+
+    def __init__(self, path: Path | None) -> None:
+        lines = path.read_text().splitlines() if path and path.exists() else []
+        self.path, self.runs = path, {tuple(line["run"]): line["best"] for line in map(json.loads, lines)}
+
+    def get(self, key: tuple, run) -> list[float]:
+        """The run of this key; made, and appended, if there is none."""
+        if key not in self.runs:
+            self.runs[key] = run()
+            if self.path:
+                with self.path.open("a") as file:
+                    file.write(json.dumps({"run": key, "best": self.runs[key]}) + "\n")
+        return self.runs[key]
 
 
-def replay(args, table: str, records: list[dict]) -> None:
+def replay(args, kept: Kept, table: str, records: list[dict]) -> None:
     """All methods on the curves of a table, and how they compare."""
     best = min(min(r["curve"]) for r in records)
     scale = float(np.median([r["curve"][-1] for r in records])) - best
@@ -159,7 +161,8 @@ def replay(args, table: str, records: list[dict]) -> None:
     }
     regret = {}
     for name, run in methods.items():
-        tapes = np.array([kept(args, table, name, seed, run) for seed in range(args.seeds)])
+        key = (table, args.count, name)
+        tapes = np.array([kept.get((*key, seed), lambda seed=seed: run(seed)) for seed in range(args.seeds)])
         regret[name] = (tapes[:, [b - 1 for b in budgets]] - best) / scale
     rng = np.random.default_rng(0)
     print(f"{table}: {len(records)} curves of {EPOCHS} epochs, {args.seeds} seeds; normalised regret of the best value seen")
@@ -195,11 +198,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file of runs: those in it are not run again")
     parser.add_argument("--record-only", action="store_true")
     args = parser.parse_args()
-    started = time.time()
+    started, kept = time.time(), Kept(args.out)
     for table in args.tables:
         records = record(args.server, table, Path(args.curves), args.count)
         if not args.record_only:
-            replay(args, table, records)
+            replay(args, kept, table, records)
     print(f"took {(time.time() - started) / 60:.1f} min")
 
 
