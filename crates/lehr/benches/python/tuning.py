@@ -159,6 +159,11 @@ def reached(events: list, limit: float) -> float:
     return when
 
 
+def at_stop(record: dict) -> list:
+    """The last event before the method's own stop."""
+    return record["events"][record["own"] - 1]
+
+
 def show(x: float) -> str:
     return "never" if math.isinf(x) else f"{x:.2f}"
 
@@ -175,11 +180,11 @@ def interval(name: str, of: list, unit: str) -> str:
     return f"{name} in {held} of {len(of)} (median width {width:.2g}{unit}, interval score {score:.2g}{unit})"
 
 
-def until(name: str, times: list) -> tuple[str, float]:
-    """Median, quartiles and the share that got there, and the median alone."""
+def cell(name: str, times: list) -> str:
+    """Median, quartiles and the share that got there."""
     middle, low, high = quartiles(times)
     share = 100 * sum(t < math.inf for t in times) / len(times)
-    return f"{name} {show(middle):>5} [{show(low)}, {show(high)}] {share:3.0f} %", middle
+    return f"{name} {show(middle):>5} [{show(low)}, {show(high)}] {share:3.0f} %"
 
 
 def report(task: str, about: dict, truth: dict, records: list, methods: list) -> dict:
@@ -192,12 +197,12 @@ def report(task: str, about: dict, truth: dict, records: list, methods: list) ->
         own = [r for r in records if r["task"] == task and r["method"] == method]
         if not own:
             continue
-        cells, longer = [], []
+        cells = []
         for name, limit in marks:
-            cell, medians[method, name] = until(name, [reached(r["events"][: r["own"]], limit) for r in own])
-            cells.append(cell)
-            longer.append(until(name, [reached(r["events"], limit) for r in own])[0])
-        last = [r["events"][r["own"] - 1] for r in own if r["own"]]
+            times = [reached(r["events"][: r["own"]], limit) for r in own]
+            medians[method, name] = quartiles(times)[0]
+            cells.append(cell(name, times))
+        last = [at_stop(r) for r in own if r["own"]]
         regret = quartiles([math.inf if e[2] is None else e[2] - lowest for e in last])
         spent = statistics.median(e[0] for e in last)
         print(
@@ -205,6 +210,7 @@ def report(task: str, about: dict, truth: dict, records: list, methods: list) ->
             f"[{number(regret[1])}, {number(regret[2])}], {statistics.median(r['seconds'] for r in own):.1f} s"
         )
         if method == OURS:
+            longer = [cell(name, [reached(r["events"], limit) for r in own]) for name, limit in marks]
             print(f"  {'  told to go on':<25} n={len(own):<3} {'   '.join(longer)}   budget {own[0]['budget']:g}")
     ratios = {}
     for name, _ in marks:
@@ -219,8 +225,7 @@ def report(task: str, about: dict, truth: dict, records: list, methods: list) ->
     if "best" in truth and any(r.get("rate") for r in own):
         rates = [[math.log2(x) for x in r["rate"]] + [math.log2(truth["best"])] for r in own if r.get("rate")]
         print("  90 % intervals of ours: " + interval("best rate", rates, " octaves"))
-    ends = [(r, r["events"][r["own"] - 1][2]) for r in own if r["own"]]
-    losses = [r["loss"] + [end] for r, end in ends if r.get("loss") and end is not None]
+    losses = [r["loss"] + [at_stop(r)[2]] for r in own if r["own"] and r.get("loss") and at_stop(r)[2] is not None]
     if losses:
         print("  90 % intervals of ours: " + interval("expected loss", losses, ""))
         print(f"  slowest decision of ours {max(r['slowest_ms'] for r in own):.0f} ms")

@@ -60,7 +60,7 @@ fn one(bench: &Bench, truth: &Truth, repeat: u64) -> Result<Search> {
     let place = 0.25 + 0.5 * (repeat as f64 * 0.618_034).fract();
     let low = truth.best_rate * (-place * OCTAVES).exp2();
     let goal = bench.goal(FIRST_SEED + 100 * repeat, low, low * OCTAVES.exp2())?;
-    search(&Annealed::default(), &goal, None, |params, plan| {
+    search(&Annealed::default(), &goal, false, |params, plan| {
         let curve = bench.train(params, plan.horizon, plan.seed)?;
         Ok(curve.diverged.map_or(RunState::Complete(curve.end()), |at| RunState::Diverged { at }))
     })

@@ -53,7 +53,7 @@ fn search(bench: &Bench, surface: &Surface, truth: &Truth, seed: u64, budget: f6
     let place = 0.25 + 0.5 * (seed as f64 * 0.618_034).fract();
     let low = truth.best_rate * (-place * OCTAVES).exp2();
     let goal = bench.goal(1000 * (seed + 1), low, low * OCTAVES.exp2())?.budget(budget);
-    let found = super::search::search(&Annealed::default(), &goal, None, |params, plan| {
+    let found = super::search::search(&Annealed::default(), &goal, false, |params, plan| {
         Ok(surface.run(params.float("lr").unwrap_or(f64::NAN), plan.horizon, plan.seed))
     })?;
     let regret = |params: &Option<Params>| {

@@ -24,19 +24,16 @@ pub struct Search {
     pub slowest_ms: f64,
 }
 
-/// Searches until the strategy stops; `train` makes a run. With a budget it then goes on until that is spent, as its peers do.
+/// Searches until the strategy stops, and if it is to go on then, until the budget is spent; `train` makes a run.
 pub fn search(
     strategy: &dyn Strategy,
     goal: &Goal,
-    budget: Option<f64>,
+    go_on: bool,
     mut train: impl FnMut(&Params, &RunPlan) -> Result<RunState>,
 ) -> Result<Search> {
-    let mut goal = goal.clone();
-    if let Some(budget) = budget {
-        goal = goal.budget(budget);
-    }
-    let mut record = Record::default();
-    let (mut events, mut slowest_ms, mut own) = (Vec::new(), 0.0f64, None);
+    let (mut goal, mut record) = (goal.clone(), Record::default());
+    let (mut events, mut slowest_ms) = (Vec::new(), 0.0f64);
+    let (mut own, mut stopped) = (None, format!("given up after {MOST_RUNS} runs"));
     while record.runs.len() < MOST_RUNS {
         let before = Instant::now();
         let next = strategy.next(&goal, &record).map_err(message)?;
@@ -44,8 +41,9 @@ pub fn search(
         let plan = match next {
             Next::Run(plan) => plan,
             Next::Stop { reason } if own.is_none() => {
-                own = Some((events.len(), reason, strategy.result(&goal, &record).map_err(message)?));
-                if budget.is_none() {
+                own = Some((events.len(), strategy.result(&goal, &record).map_err(message)?));
+                stopped = reason;
+                if !go_on {
                     break;
                 }
                 goal.tolerance = Some(0.0);
@@ -66,12 +64,9 @@ pub fn search(
         });
         events.push((found.spent.full_runs, params));
     }
-    let (own, stopped, found) = match own {
+    let (own, found) = match own {
         Some(own) => own,
-        None => {
-            let found = strategy.result(&goal, &record).map_err(message)?;
-            (events.len(), format!("given up after {MOST_RUNS} runs"), found)
-        }
+        None => (events.len(), strategy.result(&goal, &record).map_err(message)?),
     };
     Ok(Search {
         events,

@@ -119,9 +119,9 @@ impl Known {
 
     fn ours(&mut self, strategy: &str, seed: u64, low: f64, high: f64, budget: f64) -> Result<Value> {
         let Self { bench, cache, .. } = self;
-        let goal = bench.goal(seed, low, high)?;
+        let goal = bench.goal(seed, low, high)?.budget(budget);
         let strategy = by_name(strategy, None).map_err(message)?;
-        let found = search(&*strategy, &goal, Some(budget), |params, plan| {
+        let found = search(&*strategy, &goal, true, |params, plan| {
             let curve = cache.course(bench, (params, plan.horizon, plan.seed), None, plan.horizon)?;
             Ok(curve.diverged.map_or(RunState::Complete(curve.end()), |at| RunState::Diverged { at }))
         })?;

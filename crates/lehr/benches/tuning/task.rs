@@ -28,6 +28,8 @@ pub struct Bench {
     others: &'static str,
     /// The schedule of all runs; may hold parameters.
     schedule: &'static str,
+    /// Seeds of the truth on a fine grid of rates.
+    pub truth_seeds: u64,
     trained: Trained,
 }
 
@@ -47,7 +49,13 @@ struct Row {
     range: (f64, f64),
     schedule: &'static str,
     others: &'static str,
+    /// Seeds of the truth on a fine grid of rates; of no use where other parameters are searched, too.
+    truth_seeds: u64,
 }
+
+/// Seeds of the truth: usually, and where half an octave costs a tenth of a run's noise.
+const SEEDS: u64 = 24;
+const MANY_SEEDS: u64 = 400;
 
 const fn rate_alone(
     name: &'static str,
@@ -56,14 +64,31 @@ const fn rate_alone(
     steps: u64,
     range: (f64, f64),
 ) -> Row {
-    Row { name, data, model, optimizer, batch, steps, range, schedule: "linear", others: "" }
+    Row {
+        name,
+        data,
+        model,
+        optimizer,
+        batch,
+        steps,
+        range,
+        schedule: "linear",
+        others: "",
+        truth_seeds: SEEDS,
+    }
 }
 
 /// Data, models, optimisers, batches, horizons, ranges of rates, schedules, other parameters.
 const TASKS: [Row; 11] = [
     rate_alone("a9a-sgd", ["a9a", "logistic", "sgd"], 16, 2000, (0.001, 100.0)),
-    rate_alone("a9a-momentum", ["a9a", "mlp:16", "momentum"], 16, 1600, (1e-4, 10.0)),
-    rate_alone("a9a-adamw", ["a9a", "mlp:16", "adamw"], 16, 1600, (1e-5, 1.0)),
+    Row {
+        truth_seeds: MANY_SEEDS,
+        ..rate_alone("a9a-momentum", ["a9a", "mlp:16", "momentum"], 16, 1600, (1e-4, 10.0))
+    },
+    Row {
+        truth_seeds: MANY_SEEDS,
+        ..rate_alone("a9a-adamw", ["a9a", "mlp:16", "adamw"], 16, 1600, (1e-5, 1.0))
+    },
     rate_alone("wine-softmax", ["wine", "softmax", "momentum"], 8, 2000, (1e-4, 10.0)),
     rate_alone("wine-softmax-adamw", ["wine", "softmax", "adamw"], 8, 2000, (1e-5, 10.0)),
     rate_alone("wine-mlp-momentum", ["wine", "mlp:16", "momentum"], 8, 2000, (1e-4, 10.0)),
@@ -78,6 +103,7 @@ const TASKS: [Row; 11] = [
         range: (0.001, 100.0),
         schedule: "{schedule}",
         others: "schedule=constant|linear|cosine|'constant, linear 20%'|'warmup 5%, cosine to 0.1'|'step at 50% 75% by 0.1'",
+        truth_seeds: SEEDS,
     },
     Row {
         name: "a9a-restarts",
@@ -89,6 +115,7 @@ const TASKS: [Row; 11] = [
         range: (0.001, 100.0),
         schedule: "restarts every {period} grow {grow} to {floor}",
         others: "period=10%..100%, grow=1.0..3.0, floor=0.0..0.5",
+        truth_seeds: SEEDS,
     },
     Row {
         name: "wine-five",
@@ -100,8 +127,9 @@ const TASKS: [Row; 11] = [
         range: (1e-4, 10.0),
         schedule: "{schedule}",
         others: "schedule=linear|cosine|'warmup 10%, linear', momentum=0.0..0.98, wd=log 1e-6..0.1, batch=log 2..32",
+        truth_seeds: SEEDS,
     },
-    rate_alone("characters", ["text", "", "adamw"], 32, 800, (1e-4, 1.0)),
+    Row { truth_seeds: 12, ..rate_alone("characters", ["text", "", "adamw"], 32, 800, (1e-4, 1.0)) },
 ];
 
 /// What was trained: the end of a run, and what it was on the way.
@@ -146,6 +174,7 @@ impl Bench {
             range: row.range,
             others: row.others,
             schedule: row.schedule,
+            truth_seeds: row.truth_seeds,
             trained,
         })
     }
@@ -153,15 +182,6 @@ impl Bench {
     /// Whether the rate is all that is searched.
     pub fn rate_alone(&self) -> bool {
         self.others.is_empty()
-    }
-
-    /// Seeds of the truth on a fine grid of rates: many where half an octave costs less than a fifth of a run's noise.
-    pub fn truth_seeds(&self) -> u64 {
-        match (&self.trained, &*self.name) {
-            (Trained::Program(_), _) => 12,
-            (Trained::Lab { .. }, "a9a-momentum" | "a9a-adamw") => 400,
-            (Trained::Lab { .. }, _) => 24,
-        }
     }
 
     /// What is searched, with rates of this range.

@@ -32,7 +32,7 @@ pub const FRESH: u64 = 10;
 impl Truth {
     /// The truth, from `folder` if it has been there before.
     pub fn cached(bench: &Bench, folder: &Path) -> Result<Self> {
-        let (steps, (low, high), seeds) = (bench.target, bench.range, bench.truth_seeds());
+        let (steps, (low, high), seeds) = (bench.target, bench.range, bench.truth_seeds);
         let path = folder.join(format!("truth-{}-{steps}-{low:e}-{high:e}-{seeds}.txt", bench.name));
         let numbers = |line: Option<&str>| -> Option<Vec<f64>> {
             line?.split(' ').map(|word| word.parse().ok()).collect()
