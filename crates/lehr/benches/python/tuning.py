@@ -261,7 +261,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, help="searches of each method [default: 20; 5 for characters]")
     parser.add_argument("--budget", type=float, help="full runs that a search may spend [default: by task]")
-    parser.add_argument("--quick", action="store_true", help="four tasks, 6 seeds, peers within 10 full runs: ten minutes")
+    parser.add_argument("--quick", action="store_true", help="four tasks, 6 seeds, peers within 10 full runs: six minutes")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="searches at a time")
     parser.add_argument("--out", default="lehr-out/tuning", help="folder of results; an interrupted benchmark goes on")
     parser.add_argument("--replay", action="store_true", help="recorded language-model runs instead of live tasks")
