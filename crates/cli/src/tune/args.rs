@@ -34,8 +34,8 @@ pub struct Tune {
     /// With --strategy or a program: full runs that may be spent
     #[arg(long, value_name = "RUNS", allow_hyphen_values = true)]
     pub budget: Option<f64>,
-    /// With --strategy or a program: regret at the end of a full run that is good enough [default: a quarter of the noise
-    /// of one run, or what a third of an octave costs]
+    /// With --strategy or a program: regret at the end of a full run that is good enough [default: the noise of one run (a
+    /// quarter of it where more than the rate is searched), or what a third of an octave costs]
     #[arg(long, value_name = "LOSS", allow_hyphen_values = true)]
     pub tolerance: Option<f64>,
     /// Updates of each run [default for the built-in models: 8 epochs]

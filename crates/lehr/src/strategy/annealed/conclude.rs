@@ -15,6 +15,12 @@ const CONFIDENCE: f64 = 0.9;
 /// worst tasks need. With much noise, beside which they hardly count, they are as they should be. Measured on tabulated runs
 /// (`cargo xtask bench tuning -- --lab`), checked on live ones (`--calibrate`).
 const TOO_WIDE: f64 = 0.3;
+/// How wide the interval of the expected loss is, as a share of the draws' own: where noise is small beside what an octave costs, so
+/// small that the law's errors decide, and where it is large, which few runs of one seed make out to be less than it is; the third
+/// is where other parameters are searched, too. Measured in the same way.
+const LOSS_WIDTH: (f64, f64, f64) = (0.7, 1.2, 1.4);
+/// Noise that is neither small nor large, over what an octave costs.
+const MODERATE: f64 = 1.0 / 3.0;
 /// The factors at which R(ρ) is given.
 const FACTORS: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
 /// Losses that differ by less, relative to their size, do not vary.
@@ -67,7 +73,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let spot = model.spot(features, x, 0.0, None);
     let losses: Vec<f64> = model.draws.iter().map(|d| model.expect(d, features, &spot).mean()).collect();
     let value = model.loss(losses.iter().sum::<f64>() / losses.len() as f64);
-    let (a, b) = interval(losses, 1.0);
+    let (a, b) = interval(losses, loss_width(search));
     let (a, b) = (sign * model.loss(a), sign * model.loss(b));
     let loss_range = Range { low: a.min(b), high: a.max(b), open_low: false, open_high: false };
     let mut doubts = doubts(search, place, x, &bests, &tried);
@@ -162,6 +168,15 @@ fn interval(mut draws: Vec<f64>, times: f64) -> (f64, f64) {
     let middle = at(0.5);
     let end = |share: f64| middle + times * (at(share) - middle);
     (end((1.0 - CONFIDENCE) / 2.0), end((1.0 + CONFIDENCE) / 2.0))
+}
+
+/// How many times as wide as the draws' own the interval of the expected loss is.
+fn loss_width(search: &Search<'_>) -> f64 {
+    let (quiet, loud, several) = LOSS_WIDTH;
+    if search.question.has_others() {
+        return several;
+    }
+    loud - (loud - quiet) / (1.0 + (search.loudness() / MODERATE).powi(4))
 }
 
 fn rate_range(low: f64, high: f64, (a, b): (f64, f64)) -> Range {

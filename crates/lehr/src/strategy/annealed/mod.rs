@@ -8,8 +8,8 @@
 //!    fall of the expected loss at the target is computed that knowing the ends would bring (knowledge gradient), divided by
 //!    what they cost. Where the program can resume, a run that continues what another one has trained costs the rest alone.
 //!    Another setting than the first is advised once it is better beyond what is not known of the difference ([`choose`]).
-//! 4. *Stop*: when the expected regret of the best answer is below the tolerance, or a quarter of the noise of one run, or
-//!    what a third of an octave costs, and a full run beside the answer has not shown otherwise.
+//! 4. *Stop*: when the expected regret of the best answer is below the tolerance, or the noise of one run (a quarter of it with
+//!    other parameters), or what a third of an octave costs, and a full run beside the answer has not shown otherwise.
 
 mod bracket;
 mod candidates;
@@ -59,10 +59,12 @@ impl Annealed {
     }
 }
 
-/// Where no tolerance is given, it stops when the expected regret is below this share of the noise of one run (of its lower
-/// end, as long as the noise is hardly known), or of what an octave costs: a third of an octave is a tenth of that.
-const NOISE_SHARE: f64 = 0.25;
+/// Where no tolerance is given, it stops when the expected regret is below the noise of one run, or this share of what an octave
+/// costs: a third of an octave is a tenth of that.
 const BEND_SHARE: f64 = 0.1;
+/// Where other parameters are searched, the share of the noise, of its lower end as long as it is hardly known: the best of many
+/// settings is nearer to the others than rates are.
+const NOISE_SHARE: f64 = 0.25;
 /// Of many options those are looked at with all draws that are worth most by one draw of so many.
 const LOOKED_AT: usize = 60;
 const STRIDE: usize = 3;
@@ -251,10 +253,14 @@ impl<'a> Search<'a> {
 
     /// The regret that is good enough, in units of the model.
     fn tolerance(&self) -> f64 {
-        match self.question.goal.tolerance {
-            Some(tolerance) => tolerance / self.known.model.scale,
-            None => (NOISE_SHARE * self.noise_at(0.1)).max(BEND_SHARE * self.bend()),
+        if let Some(tolerance) = self.question.goal.tolerance {
+            return tolerance / self.known.model.scale;
         }
+        let noise = match self.question.has_others() {
+            true => NOISE_SHARE * self.noise_at(0.1),
+            false => self.noise(),
+        };
+        noise.max(BEND_SHARE * self.bend())
     }
 
     /// The noise of one run at the target: the median of the posterior.
@@ -356,7 +362,8 @@ impl<'a> Search<'a> {
         let against = match self.question.goal.tolerance {
             Some(tolerance) => format!("the tolerance of {tolerance}"),
             None => format!(
-                "what a third of an octave costs or a quarter of the noise of one run, {:.1e}",
+                "what a third of an octave costs or {}the noise of one run, {:.1e}",
+                if self.question.has_others() { "a quarter of " } else { "" },
                 tolerance * self.known.model.scale
             ),
         };
