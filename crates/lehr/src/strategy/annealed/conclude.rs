@@ -21,6 +21,8 @@ const TOO_WIDE: f64 = 0.3;
 const LOSS_WIDTH: (f64, f64, f64) = (0.7, 1.2, 1.4);
 /// Noise that is neither small nor large, over what an octave costs.
 const MODERATE: f64 = 1.0 / 3.0;
+/// Horizons that count as long ones: within so many octaves of the longest.
+const LONG: f64 = 2.0;
 /// The factors at which R(ρ) is given.
 const FACTORS: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
 /// Losses that differ by less, relative to their size, do not vary.
@@ -240,7 +242,7 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, bests: &[f64], tried: &[&Po
             (-longest).exp2()
         ));
     }
-    let near = tried.iter().filter(|p| p.place == place && p.tau == longest);
+    let near = tried.iter().filter(|p| p.place == place && p.tau >= longest - LONG);
     let sides = near.fold((false, false), |(below, above), p| {
         let best = model.draws.iter().map(|d| model.best(d, features, p.tau)).sum::<f64>()
             / model.draws.len() as f64;
@@ -248,7 +250,7 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, bests: &[f64], tried: &[&Po
     });
     if sides != (true, true) && !question.points.is_empty() {
         doubts.push(
-            "at the longest horizon that was run, rates on one side of the best one only were tried".into(),
+            "at the longest horizons that were run, rates on one side of the best one only were tried".into(),
         );
     }
     let spot = model.spot(features, x, 0.0, None);
