@@ -69,13 +69,14 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let sign = if goal.direction == lehr_search::Direction::Minimize { 1.0 } else { -1.0 };
     let tried: Vec<&Point> = question.points.iter().filter(|p| p.seen != Seen::Open).collect();
     let bests = bests(model, features, 0.0);
-    let narrow = 1.0 - TOO_WIDE / (1.0 + search.loudness());
+    let loudness = search.loudness();
+    let narrow = 1.0 - TOO_WIDE / (1.0 + loudness);
     let range = rate_range(question.low, question.high, interval(bests.clone(), narrow));
     let rate = Estimate { value: x.exp2(), interval: Some(range) };
     let spot = model.spot(features, x, 0.0, None);
     let losses: Vec<f64> = model.draws.iter().map(|d| model.expect(d, features, &spot).mean()).collect();
     let value = model.loss(losses.iter().sum::<f64>() / losses.len() as f64);
-    let (a, b) = interval(losses, loss_width(search));
+    let (a, b) = interval(losses, loss_width(loudness, question.has_others()));
     let (a, b) = (sign * model.loss(a), sign * model.loss(b));
     let loss_range = Range { low: a.min(b), high: a.max(b), open_low: false, open_high: false };
     let mut doubts = doubts(search, place, x, &bests, &tried);
@@ -173,12 +174,9 @@ fn interval(mut draws: Vec<f64>, times: f64) -> (f64, f64) {
 }
 
 /// How many times as wide as the draws' own the interval of the expected loss is.
-fn loss_width(search: &Search<'_>) -> f64 {
+fn loss_width(loudness: f64, others: bool) -> f64 {
     let (quiet, loud, several) = LOSS_WIDTH;
-    if search.question.has_others() {
-        return several;
-    }
-    loud - (loud - quiet) / (1.0 + (search.loudness() / MODERATE).powi(4))
+    if others { several } else { loud - (loud - quiet) / (1.0 + (loudness / MODERATE).powi(4)) }
 }
 
 fn rate_range(low: f64, high: f64, (a, b): (f64, f64)) -> Range {
