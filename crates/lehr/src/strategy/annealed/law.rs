@@ -1,6 +1,6 @@
 //! The law of an annealed run's loss: progress that is the same at every horizon, and noise that the rate pays for.
 //!
-//! With x = log₂ rate, τ = log₂ of horizon over target, and (x₀, τ₀) the anchor, the best run of the horizon with most runs:
+//! With x = log₂ rate, τ = log₂ of horizon over target, and (x₀, τ₀) the anchor, the best run of the rung whose runs are widest apart:
 //!
 //! ```text
 //! loss(x, τ) = level + F(x + τ) + O(x + τ) + G(x, τ) + H(τ)

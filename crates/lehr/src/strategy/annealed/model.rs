@@ -238,7 +238,7 @@ impl Model {
         };
         let mut seen: Vec<(Point, f64)> =
             question.points.iter().filter_map(of).map(|(p, loss)| (less(&p), loss)).collect();
-        let (best, level) = fullest(&seen)?;
+        let (best, level) = widest(&seen)?;
         thin(&mut seen);
         let weights = features.first().map_or(0, |f| f.weighed().count());
         let runs = Runs {
@@ -366,11 +366,30 @@ impl Model {
     }
 }
 
-/// The best run of the rung with most runs (of equals the cheapest), and its loss within.
-fn fullest(seen: &[(Point, f64)]) -> Option<(Point, f64)> {
-    let of_rung = |k: usize| seen.iter().filter(move |s| rung(s.0.tau) == k);
-    let most = (0..RUNGS).max_by_key(|&k| (of_rung(k).count(), k))?;
-    of_rung(most).min_by(|a, b| a.1.total_cmp(&b.1)).copied()
+/// The best run of the rung whose runs are widest apart, and its loss within.
+fn widest(seen: &[(Point, f64)]) -> Option<(Point, f64)> {
+    let runs: Vec<(usize, f64)> = seen.iter().map(|s| (rung(s.0.tau), s.0.x)).collect();
+    let own = widest_rung(&runs);
+    let of_rung = seen.iter().filter(|s| rung(s.0.tau) == own);
+    of_rung.min_by(|a, b| a.1.total_cmp(&b.1)).copied()
+}
+
+/// Of rungs and log₂ rates of runs the rung whose rates are widest apart; of equals the one with most runs, then the cheapest.
+/// Runs that are close together say nothing of how large a loss is: their differences may be noise.
+fn widest_rung(runs: &[(usize, f64)]) -> usize {
+    let wide = |k: usize| {
+        let of_rung = runs.iter().filter(|(own, _)| *own == k);
+        let (low, high, count) = of_rung
+            .fold((f64::INFINITY, f64::NEG_INFINITY, 0), |(low, high, n), (_, x)| {
+                (low.min(*x), high.max(*x), n + 1)
+            });
+        (high - low, count)
+    };
+    let better = |a: &usize, b: &usize| {
+        let ((span, count), (other, others)) = (wide(*a), wide(*b));
+        span.total_cmp(&other).then(count.cmp(&others)).then(a.cmp(b))
+    };
+    (0..RUNGS).max_by(better).unwrap_or(0)
 }
 
 /// Leaves out the runs that say least: far above the best one of their rung, and of short horizons.
@@ -386,8 +405,8 @@ fn thin(seen: &mut Vec<(Point, f64)>) {
     seen.truncate(MOST_POINTS);
 }
 
-/// Zero and unit of the losses: the lowest one, and by how much too low a rate was seen to cost more at the rung with most
-/// points (where none was too low, by how much too high a one did).
+/// Zero and unit of the losses: the lowest one, and by how much too low a rate was seen to cost more at the rung whose runs are
+/// widest apart (where none was too low, by how much too high a one did).
 fn units(points: &[Point]) -> Option<(f64, f64)> {
     let losses: Vec<(&Point, f64)> = points
         .iter()
@@ -397,10 +416,8 @@ fn units(points: &[Point]) -> Option<(f64, f64)> {
         })
         .collect();
     let zero = losses.iter().map(|l| l.1).min_by(f64::total_cmp)?;
-    let count = |k: usize| losses.iter().filter(|l| rung(l.0.tau) == k).count();
-    // Of rungs with equally many points the cheapest.
-    let most = (0..RUNGS).max_by_key(|&k| (count(k), k))?;
-    let of_rung: Vec<_> = losses.iter().filter(|l| rung(l.0.tau) == most).collect();
+    let own = widest_rung(&losses.iter().map(|l| (rung(l.0.tau), l.0.x)).collect::<Vec<_>>());
+    let of_rung: Vec<_> = losses.iter().filter(|l| rung(l.0.tau) == own).collect();
     let best = of_rung.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
     let gap = |l: &&&(&Point, f64)| l.1 - best.1;
     let below = of_rung.iter().filter(|l| l.0.x < best.0.x).map(|l| gap(&l)).fold(0.0, f64::max);
@@ -413,4 +430,32 @@ fn units(points: &[Point]) -> Option<(f64, f64)> {
     };
     // Without any variation the unit is a rounding error of the losses.
     Some((zero, scale.max(1e-9 * zero.abs()).max(1e-300)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Many runs to the target close together, which differ by noise alone, do not become the unit of everything.
+    #[test]
+    fn the_unit_is_what_a_low_rate_costs_and_not_noise() {
+        let point = |x: f64, tau: f64, loss: f64| Point {
+            place: 0,
+            trial: 0,
+            x,
+            tau,
+            horizon: 1,
+            seed: 0,
+            seen: Seen::Loss(loss),
+        };
+        let mut points = vec![point(-9.0, -4.0, 0.50), point(-6.0, -4.0, 0.40), point(-3.0, -4.0, 0.45)];
+        points.extend((0..9).map(|k| point(-7.0 + 0.1 * f64::from(k), 0.0, 0.32 + 1e-4 * f64::from(k % 3))));
+        let (zero, scale) = units(&points).unwrap();
+        assert!((zero - 0.32).abs() < 1e-12 && (scale - 0.1).abs() < 1e-12, "{zero} {scale}");
+        let seen: Vec<(Point, f64)> = points.iter().map(|p| (*p, 0.0)).collect();
+        assert_eq!(widest(&seen).unwrap().0.tau, -4.0);
+        // Of rungs as wide as each other that with more runs, then the cheapest.
+        assert_eq!(widest_rung(&[(0, 1.0), (0, 2.0), (3, 1.0), (3, 2.0), (3, 1.5), (2, 0.0)]), 3);
+        assert_eq!(widest_rung(&[(0, 1.0), (4, 1.0)]), 4);
+    }
 }
