@@ -24,6 +24,8 @@ struct Lab {
     /// Whether the interval of the best rate holds it, its width in octaves, and its interval score.
     rate: (bool, f64, f64),
     loss: bool,
+    /// The noise that it saw over the true one.
+    noise: f64,
     slowest_ms: f64,
 }
 
@@ -66,6 +68,7 @@ fn search(bench: &Bench, surface: &Surface, truth: &Truth, seed: u64, budget: f6
         events,
         rate: score(range.low.log2(), range.high.log2(), truth.best_rate.log2()),
         loss: loss.low <= real && real <= loss.high,
+        noise: found.noise.map_or(f64::NAN, |noise| noise / truth.noise),
         slowest_ms: found.slowest_ms,
     })
 }
@@ -93,6 +96,8 @@ fn report(bench: &Bench, truth: &Truth, all: &[Lab]) {
     let mean = |of: Vec<f64>| of.iter().sum::<f64>() / of.len() as f64;
     let looks = LOOKS.map(|x| format!("{x}: {:.1e}", quartiles(all.iter().map(|s| at(s, x)).collect())[1]));
     println!("  median regret at {}", looks.join(", "));
+    let [a, b, c] = quartiles(all.iter().map(|s| s.noise).collect());
+    println!("  noise seen over the true one: {b:.2} [{a:.2}, {c:.2}]");
     let last = |s: &Lab| s.events.last().copied().unwrap_or((f64::NAN, f64::NAN));
     println!(
         "  stop {:.2}, regret {:.1e}; best rate {} of {} in its interval, width {:.2}, score {:.2}; loss {} of {}; slowest decision {:.0} ms, mean {:.0} ms",
