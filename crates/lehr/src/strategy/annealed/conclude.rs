@@ -14,13 +14,13 @@ const CONFIDENCE: f64 = 0.9;
 /// By which share the draws' intervals of the best rate are too wide where there is no noise: the law's errors are as large as the
 /// worst tasks need. With much noise, beside which they hardly count, they are as they should be. Measured on tabulated runs
 /// (`cargo xtask bench tuning -- --lab`), checked on live ones (`--calibrate`).
-const TOO_WIDE: f64 = 0.4;
-/// How wide the interval of the expected loss is, as a share of the draws' own: where noise is small beside what an octave costs
-/// (it is then mostly made out to be larger than it is), and where it is not (now and then it is made out to be much smaller than
-/// it is); the third is where other parameters are searched, too. Measured in the same way.
-const LOSS_WIDTH: (f64, f64, f64) = (0.35, 1.6, 1.4);
+const TOO_WIDE: f64 = 0.3;
+/// How wide the interval of the expected loss is, as a share of the draws' own: where noise is small beside what an octave costs, so
+/// small that the law's errors decide, and where it is large, which few runs of one seed make out to be less than it is; the third
+/// is where other parameters are searched, too. Measured in the same way.
+const LOSS_WIDTH: (f64, f64, f64) = (0.7, 1.2, 1.4);
 /// Noise that is neither small nor large, over what an octave costs.
-const MODERATE: f64 = 0.28;
+const MODERATE: f64 = 1.0 / 3.0;
 /// Horizons that count as long ones: within so many octaves of the longest.
 const LONG: f64 = 2.0;
 /// The factors at which R(ρ) is given.
@@ -176,7 +176,7 @@ fn interval(mut draws: Vec<f64>, times: f64) -> (f64, f64) {
 /// How many times as wide as the draws' own the interval of the expected loss is.
 fn loss_width(loudness: f64, others: bool) -> f64 {
     let (quiet, loud, several) = LOSS_WIDTH;
-    if others { several } else { loud - (loud - quiet) / (1.0 + (loudness / MODERATE).powi(8)) }
+    if others { several } else { loud - (loud - quiet) / (1.0 + (loudness / MODERATE).powi(4)) }
 }
 
 fn rate_range(low: f64, high: f64, (a, b): (f64, f64)) -> Range {

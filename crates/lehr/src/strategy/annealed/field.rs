@@ -26,6 +26,8 @@ const LENGTHS: (f64, f64, f64, f64, f64) = (2.0, 2.0, 3.0, 1.7, 2.0);
 const CHANGE: (f64, f64) = (0.87, 0.1);
 /// The share of that spread that is the same at every horizon.
 const KEPT: f64 = 0.5;
+/// The share of a seed's variance that neighbours have in common.
+const COMMON: f64 = 0.85;
 /// What else may be wrong at a run alone: a share of F + G, and more of it above one unit of the scale.
 const ALONE: (f64, f64) = (0.02, 0.2);
 /// Parts that runs share: the errors of F, G and H, what a seed does, the level of all, that of a setting, and its change.
@@ -42,9 +44,6 @@ pub(super) struct Amplitudes {
     rise: f64,
     lack: f64,
     noise: f64,
-    /// The noise that runs of one seed have in common, and that of a run alone.
-    common: f64,
-    own: f64,
     alone: f64,
     spread: f64,
     change: f64,
@@ -59,8 +58,6 @@ impl Amplitudes {
             rise: SHARES.1 * said.rise,
             lack: (SHARES.2 * said.lack).hypot(RUNG_ERROR * said.floor),
             noise: said.noise,
-            common: (1.0 - said.own).sqrt() * said.noise,
-            own: said.own.sqrt() * said.noise,
             alone: ALONE.0 * both + ALONE.1 * (both - 1.0).max(0.0),
             spread,
             change: (CHANGE.0 * spread).hypot(CHANGE.1 * said.rise),
@@ -69,12 +66,12 @@ impl Amplitudes {
 
     /// The amplitude of each of the parts that runs share.
     fn parts(&self) -> [f64; PARTS] {
-        [self.fall, self.rise, self.lack, self.common, LEVEL, KEPT * self.spread, self.change]
+        [self.fall, self.rise, self.lack, self.noise, LEVEL, KEPT * self.spread, self.change]
     }
 
     /// The variance that no other run shares.
     fn own(&self) -> f64 {
-        self.own * self.own + self.alone * self.alone
+        (1.0 - COMMON) * self.noise * self.noise + self.alone * self.alone
     }
 }
 
@@ -206,7 +203,7 @@ impl Field {
 
     fn kernels(&self, (x, tau): (f64, f64), group: Option<usize>, setting: &[f64], j: usize) -> [f64; PARTS] {
         let (dx, dtau) = (x - self.x[j], tau - self.tau[j]);
-        let seed = if group == Some(self.group[j]) { kernel(dx, LENGTHS.3) } else { 0.0 };
+        let seed = if group == Some(self.group[j]) { COMMON * kernel(dx, LENGTHS.3) } else { 0.0 };
         let alike = dot(setting, &self.settings[j]);
         [
             kernel(dx + dtau, LENGTHS.0),
@@ -333,7 +330,7 @@ impl Realised {
             dot(&self.changes, &spot.change),
         ];
         if let Some((group, weights)) = &spot.seed {
-            sums[3] = dot(&self.seeds[*group], weights);
+            sums[3] = COMMON.sqrt() * dot(&self.seeds[*group], weights);
         }
         for (pull, near) in self.pull.iter().zip(&spot.near) {
             sums.iter_mut().zip(pull.iter().zip(near)).for_each(|(sum, (pull, near))| *sum += pull * near);
@@ -353,7 +350,7 @@ impl Realised {
 
 /// The noise of one run around its draw: with a seed, what that one shares is in the draw.
 pub(super) fn own_noise(of: &Amplitudes, seeded: bool) -> f64 {
-    let noise = if seeded { of.own } else { of.noise };
+    let noise = if seeded { (1.0 - COMMON).sqrt() * of.noise } else { of.noise };
     noise.hypot(of.alone)
 }
 
@@ -393,8 +390,6 @@ mod tests {
             rise: 0.2,
             lack: 0.1,
             noise: 0.05,
-            common: 0.04,
-            own: 0.03,
             alone: 0.01,
             spread: 0.5,
             change: 0.2,
@@ -414,7 +409,7 @@ mod tests {
     #[test]
     fn realisations_have_the_variance_of_the_kernels() {
         let field = Field::new(&[], Vec::new(), -12.0, 0.0);
-        let of = Amplitudes { fall: 0.3, rise: 0.2, lack: 0.1, common: 0.05, ..Amplitudes::default() };
+        let of = Amplitudes { fall: 0.3, rise: 0.2, lack: 0.1, noise: 0.05, ..Amplitudes::default() };
         let spots: Vec<Spot> = [(-11.0, -5.5), (-6.3, -2.9), (-1.0, 0.0)]
             .map(|(x, tau)| field.spot_of(x, tau, Some(1), &[]))
             .into();
@@ -425,7 +420,7 @@ mod tests {
                 .zip(&spots)
                 .for_each(|(sum, spot)| *sum += drawn.at(&of, spot).iter().sum::<f64>().powi(2) / 4000.0);
         }
-        let expected = 0.09 + 0.04 + 0.01 + 0.0025 + LEVEL * LEVEL;
+        let expected = 0.09 + 0.04 + 0.01 + COMMON * 0.0025 + LEVEL * LEVEL;
         assert!(sums.iter().all(|sum| (sum / expected - 1.0).abs() < 0.1), "{sums:?} {expected}");
     }
 
@@ -433,7 +428,7 @@ mod tests {
     #[test]
     fn realisations_go_through_what_was_seen() {
         let (field, mut of) = field();
-        of.iter_mut().for_each(|a| (a.common, a.own, a.alone) = (0.0, 0.0, 1e-6));
+        of.iter_mut().for_each(|a| (a.noise, a.alone) = (0.0, 1e-6));
         let errors = [0.2, 0.1, -0.3, 0.05];
         let spots = field.spots();
         let drawn = field.realise(&of, &errors, &spots, &mut Stream::for_trial(2, 0));

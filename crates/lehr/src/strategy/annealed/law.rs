@@ -40,13 +40,12 @@ const NOISE: usize = 11;
 const NOISE_POWER: usize = 12;
 const NOISE_RATE: usize = 13;
 const JITTER: usize = 14;
-const OWN: usize = 15;
-const CLIFF: usize = 16;
-const CLIFF_DRIFT: usize = 17;
-pub(super) const SPREAD: usize = 18;
-pub(super) const DECAY: usize = 19;
+const CLIFF: usize = 15;
+const CLIFF_DRIFT: usize = 16;
+pub(super) const SPREAD: usize = 17;
+pub(super) const DECAY: usize = 18;
 /// Number of coordinates of the law.
-pub(super) const COORDINATES: usize = 20;
+pub(super) const COORDINATES: usize = 19;
 
 /// Mean and standard deviation of each coordinate before any data; losses in units of the model's scale. They are wide enough
 /// for the tasks of `cargo xtask bench tuning`, whose spread they follow.
@@ -66,7 +65,6 @@ pub(super) const PRIOR: [(f64, f64); COORDINATES] = [
     (0.75, 0.2),  // its power of the horizon
     (-1.2, 0.5),  // ln of the noise over G
     (-2.5, 1.0),  // ln of a seed's head start, in octaves of progress
-    (-2.0, 1.2),  // ln of the odds of a seed's variance that a run does not share with its neighbours
     (4.0, 2.5),   // octaves from the anchor to the cliff; it may be below the best rate
     (0.3, 0.35),  // by how much the cliff rises per octave of horizon
     (-4.0, 1.5),  // ln of the spread of levels between other parameters
@@ -112,7 +110,6 @@ pub(super) struct Law {
     over: (f64, f64),
     noise: (f64, f64, f64),
     jitter: f64,
-    own: f64,
     cliff: (f64, f64),
     /// K, and log₂ of the weight decay times the updates to the target over two, that halves over-fitting.
     decay: (f64, f64),
@@ -155,8 +152,6 @@ pub(super) struct Said {
     /// Standard deviation between seeds, and the part of it that is there at any rate.
     pub noise: f64,
     pub floor: f64,
-    /// The share of its square that runs of one seed do not have in common, however near their rates are.
-    pub own: f64,
     /// Probability that the run is beyond the cliff.
     pub wrecked: f64,
 }
@@ -184,7 +179,6 @@ impl Law {
             over: (bend * v[OVER].exp(), v[OVER_FROM]),
             noise: (bend * v[NOISE].exp(), v[NOISE_POWER], v[NOISE_RATE].exp()),
             jitter: v[JITTER].exp(),
-            own: 1.0 / (1.0 + (-v[OWN]).exp()),
             cliff: (anchor.x + v[CLIFF], v[CLIFF_DRIFT]),
             decay: (bend, v[DECAY] - anchor.x - v[BEST] - anchor.tau),
         }
@@ -239,7 +233,6 @@ impl Law {
             usual: a,
             noise,
             floor,
-            own: self.own,
             wrecked,
         }
     }

@@ -1,8 +1,7 @@
 //! `annealed`: complete short runs as cheap looks, a model of rate and horizon, the next run by expected gain per update.
 //!
 //! 1. *First look*: at the user's setting, or at the schedule that the theory likes best ([`start`]), at the cheapest rung, steps
-//!    of two to three octaves until the best rate has a worse one on both sides; the best run twice more with other seeds, which is
-//!    how noise is told from all else ([`first`]).
+//!    of two to three octaves until the best rate has a worse one on both sides.
 //! 2. *Model*: see [`model`]; all runs of all rungs and settings enter one posterior. At first the rate alone is searched, at the
 //!    first setting, until that is nearly done or a full run is spent; then other settings join ([`candidates`]).
 //! 3. *Choice*: for every possible run (setting, rate, rung, seed), and for threes of paired runs around the best rate, the
@@ -17,7 +16,6 @@ mod candidates;
 mod choose;
 mod conclude;
 mod field;
-mod first;
 mod gain;
 mod known;
 mod law;
@@ -37,6 +35,7 @@ use lehr_search::{Direction, Params, Stream, Verdict};
 
 use super::sampled::budget_spent;
 use super::{Goal, Next, Recommendation, Record, RunPlan, Strategy, StrategyError, Trial};
+use bracket::Look;
 use candidates::add_places;
 use choose::Option_;
 use gain::Gains;
@@ -79,6 +78,8 @@ const SAME_RATE: f64 = 0.12;
 const ENOUGH: f64 = 3.0;
 /// Full runs that this may take.
 const FIRST: u64 = 1;
+/// Where so many runs of the first look broke, a longer horizon is tried.
+const BROKEN: usize = 3;
 /// log₂ of the shortest horizon over the target at which other settings are tried: what is good for very short runs need not be so
 /// for long ones.
 const SHORTEST: f64 = -4.1;
@@ -96,7 +97,7 @@ impl Strategy for Annealed {
 
     fn next(&self, goal: &Goal, record: &Record) -> Result<Next, StrategyError> {
         let mut question = Question::new(goal, record)?;
-        if let Some(next) = first::look(&mut question, record)? {
+        if let Some(next) = first_look(&mut question, record)? {
             return Ok(next);
         }
         let Some(search) = Search::new(question, record, &self.last)? else {
@@ -139,6 +140,45 @@ impl Strategy for Annealed {
             }
             None => Ok(conclude::nothing(goal, record)),
         }
+    }
+}
+
+/// The first look at one place; `None` once it is over.
+fn first_look(question: &mut Question<'_>, record: &Record) -> Result<Option<Next>, StrategyError> {
+    let goal = question.goal;
+    let middle = (question.low + question.high) / 2.0;
+    let place = start::place(question)?;
+    let start = question.places[place].params.float(&goal.rate).map_or(middle, f64::log2);
+    let start = if goal.baseline.is_some() { start } else { middle };
+    let broken = |h: u64| question.broken.iter().filter(|p| p.place == place && p.horizon == h).count();
+    let Some(horizon) = question.places[place].shape.rungs.iter().copied().find(|&h| broken(h) < BROKEN)
+    else {
+        return Ok(None);
+    };
+    let points: Vec<_> =
+        question.points.iter().filter(|p| p.place == place && p.horizon == horizon).collect();
+    match bracket::look(&points, question.low, question.high, start) {
+        Look::At(x) => {
+            let cost = horizon;
+            if let Some(reason) = limit(goal, record, cost, true) {
+                return Ok(Some(Next::Stop { reason }));
+            }
+            let params = match (&goal.baseline, record.params.is_empty()) {
+                (Some(baseline), true) => baseline.clone(),
+                _ => question.params(place, x),
+            };
+            let reason = "first look: a wide step at the cheapest horizon".to_owned();
+            Ok(Some(Next::Run(plan(
+                goal,
+                record,
+                Trial::New(params),
+                horizon,
+                seeds::first(goal, horizon),
+                reason,
+            )?)))
+        }
+        Look::Wait if record.is_busy() => Ok(Some(Next::Wait)),
+        Look::Wait | Look::Done => Ok(None),
     }
 }
 

@@ -20,25 +20,20 @@ pub(super) fn first(goal: &Goal, horizon: u64) -> u64 {
     of(goal, rung(tau(goal, horizon)), 0)
 }
 
-/// Further seeds for runs to a horizon.
-pub(super) fn fresh(goal: &Goal, horizon: u64) -> impl Iterator<Item = u64> {
-    let rung = rung(tau(goal, horizon));
-    (1..APART).map(move |replicate| of(goal, rung, replicate))
-}
-
 /// Seeds of the next run to a horizon: the one in use there, and a fresh one once that has had a few runs.
 pub(super) fn offered(question: &Question<'_>, horizon: u64) -> Vec<u64> {
     let at = |h: u64| rung(tau(question.goal, h));
     let own = at(horizon);
     let all = || question.points.iter().chain(&question.broken);
     let runs = |seed: u64| all().filter(|p| at(p.horizon) == own && p.seed == seed).count();
-    let used = (0..).take_while(|&k| k == 0 || runs(of(question.goal, own, k)) > 0).count() as u64;
-    // A seed that was run once only repeats another one's run.
-    let in_use = (0..used).rev().find(|&k| runs(of(question.goal, own, k)) > 1).unwrap_or(0);
-    let now = of(question.goal, own, in_use);
+    let mut replicate = 0;
+    while runs(of(question.goal, own, replicate + 1)) > 0 {
+        replicate += 1;
+    }
+    let now = of(question.goal, own, replicate);
     let mut seeds = vec![now];
     if runs(now) >= FEW {
-        seeds.push(of(question.goal, own, used));
+        seeds.push(of(question.goal, own, replicate + 1));
     }
     seeds
 }

@@ -130,8 +130,7 @@ fn many_workers_do_not_repeat_each_other() {
                 let new = &record.runs[number];
                 let same = |&other: &usize| {
                     let other = &record.runs[other];
-                    (other.horizon, other.seed) == (new.horizon, new.seed)
-                        && record.params[other.trial] == record.params[new.trial]
+                    other.horizon == new.horizon && record.params[other.trial] == record.params[new.trial]
                 };
                 assert!(!open.iter().any(same), "the same run twice at once");
                 open.push(number);
@@ -203,7 +202,7 @@ fn noise_widens_the_interval_and_ends_the_search() {
     let widths = |world: &World| (1..=3).map(|seed| width(world, seed)).sum::<f64>();
     let (quiet, wide) = (widths(&PLAIN), widths(&world));
     assert!(wide > quiet, "{wide} {quiet}");
-    // A few runs tell it within an order of magnitude.
+    // Few runs of one seed a horizon do not tell how much noise there is: within an order of magnitude, and not which world has more.
     let noise = |world: &World, seed: u64| {
         let goal = goal(seed);
         let (record, _) = search(&goal, &|p, h, s| world.run(p, h, s));
@@ -211,7 +210,7 @@ fn noise_widens_the_interval_and_ends_the_search() {
     };
     let noises = |world: &World| (1..=3).map(|seed| noise(world, seed)).sum::<f64>() / 3.0;
     let (quiet, loud) = (noises(&PLAIN), noises(&world));
-    assert!(loud > 2.0 * quiet && (0.005..0.1).contains(&loud), "{loud} {quiet}");
+    assert!((0.0005..0.02).contains(&quiet) && (0.003..0.1).contains(&loud), "{loud} {quiet}");
 }
 
 #[test]
@@ -524,27 +523,5 @@ fn losses_of_any_size_are_survived() {
             }
             assert!(record.runs.len() > 1);
         }
-    }
-}
-
-/// The first look ends with runs that differ from its best one in the seed alone; from them noise is told within a
-/// factor of a few, even where it does not fall with the horizon as the prior has it.
-#[test]
-fn the_first_look_tells_noise_by_other_seeds() {
-    let again = |goal: &Goal, world: &World| {
-        let (record, _) = search(goal, &|p, h, s| world.run(p, h, s));
-        let cheapest = record.runs.iter().map(|run| run.horizon).min().unwrap();
-        let of_look: Vec<_> = record.runs.iter().take_while(|run| run.horizon == cheapest).collect();
-        let mut seeds: Vec<u64> = of_look.iter().map(|run| run.seed).collect();
-        seeds.sort();
-        seeds.dedup();
-        (seeds.len(), result(goal, &record).noise.unwrap() / world.noise)
-    };
-    for noise in [0.002, 0.02] {
-        let world = World { noise, ..PLAIN };
-        let all: Vec<(usize, f64)> = (1..=5).map(|seed| again(&goal(seed), &world)).collect();
-        assert!(all.iter().all(|(count, _)| *count == 3), "{all:?}");
-        let middle = all.iter().map(|a| a.1.ln()).sum::<f64>() / 5.0;
-        assert!(middle.abs() < 6f64.ln(), "{noise}: {all:?}");
     }
 }
