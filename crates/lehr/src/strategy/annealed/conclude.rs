@@ -206,13 +206,16 @@ fn safe(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Range {
     };
     let (low, high) = (walk(-1.0, search.question.low), walk(1.0, search.question.high));
     // Rates at shorter horizons speak for lower ones at the target, by the drift.
-    let at_target = |p: &&Point| {
-        let drift = model.draws.iter().map(|d| model.best(d, features, p.tau) - model.best(d, features, 0.0));
-        p.x - drift.sum::<f64>() / model.draws.len() as f64
-    };
+    let at_target = |p: &&Point| p.x - (mean_best(search, place, p.tau) - mean_best(search, place, 0.0));
     let lowest = tried.iter().map(at_target).fold(f64::INFINITY, f64::min);
     let highest = tried.iter().map(at_target).fold(f64::NEG_INFINITY, f64::max);
     Range { low: low.exp2(), high: high.exp2(), open_low: low < lowest, open_high: high > highest }
+}
+
+/// Where the draws see the best rate of a place at a horizon in the mean, as log₂.
+fn mean_best(search: &Search<'_>, place: usize, tau: f64) -> f64 {
+    let bests = bests(&search.known.model, &search.known.features[place], tau);
+    bests.iter().sum::<f64>() / bests.len() as f64
 }
 
 /// What speaks against relying on the answer; `bests` is where the draws see the best rate, rising.
@@ -242,8 +245,7 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, bests: &[f64], tried: &[&Po
     }
     let near = tried.iter().filter(|p| p.place == place && p.tau >= longest - LONG);
     let sides = near.fold((false, false), |(below, above), p| {
-        let best = model.draws.iter().map(|d| model.best(d, features, p.tau)).sum::<f64>()
-            / model.draws.len() as f64;
+        let best = mean_best(search, place, p.tau);
         (below || p.x < best, above || p.x > best)
     });
     if sides != (true, true) && !question.points.is_empty() {

@@ -227,18 +227,21 @@ impl Runs<'_> {
 impl Model {
     /// The posterior of the question's points; `None` where no run was complete.
     pub fn fit(question: &Question<'_>, features: &[Features], seed: u64) -> Option<Self> {
-        let (zero, scale) = units(&question.points)?;
-        let of = |p: &Point| match p.seen {
-            Seen::Loss(loss) => Some((*p, (loss - zero) / scale)),
-            _ => None,
-        };
         let less = |p: &Point| {
             let features = &features[p.place];
             Point { x: p.x - features.lean.shift, seed: p.seed ^ features.order, ..*p }
         };
+        let complete: Vec<(Point, f64)> = question
+            .points
+            .iter()
+            .filter_map(|p| match p.seen {
+                Seen::Loss(loss) => Some((less(p), loss)),
+                _ => None,
+            })
+            .collect();
+        let Measure { zero, scale, anchor } = Measure::of(&complete)?;
         let mut seen: Vec<(Point, f64)> =
-            question.points.iter().filter_map(of).map(|(p, loss)| (less(&p), loss)).collect();
-        let (best, level) = widest(&seen)?;
+            complete.into_iter().map(|(p, loss)| (p, (loss - zero) / scale)).collect();
         thin(&mut seen);
         let weights = features.first().map_or(0, |f| f.weighed().count());
         let runs = Runs {
@@ -246,7 +249,7 @@ impl Model {
             losses: seen.iter().map(|s| s.1).collect(),
             lost: question.points.iter().filter(|p| p.seen == Seen::Diverged).map(less).collect(),
             features,
-            anchor: Anchor { x: best.x, tau: best.tau, loss: level },
+            anchor,
         };
         let leans = || features.iter().map(|f| f.lean.shift);
         let low = question.low - leans().fold(f64::NEG_INFINITY, f64::max);
@@ -366,30 +369,18 @@ impl Model {
     }
 }
 
-/// The best run of the rung whose runs are widest apart, and its loss within.
-fn widest(seen: &[(Point, f64)]) -> Option<(Point, f64)> {
-    let runs: Vec<(usize, f64)> = seen.iter().map(|s| (rung(s.0.tau), s.0.x)).collect();
-    let own = widest_rung(&runs);
-    let of_rung = seen.iter().filter(|s| rung(s.0.tau) == own);
-    of_rung.min_by(|a, b| a.1.total_cmp(&b.1)).copied()
-}
-
-/// Of rungs and log₂ rates of runs the rung whose rates are widest apart; of equals the one with most runs, then the cheapest.
-/// Runs that are close together say nothing of how large a loss is: their differences may be noise.
-fn widest_rung(runs: &[(usize, f64)]) -> usize {
+/// The rung whose runs are widest apart in the rate; of equals the one with most runs, then the cheapest. Runs that are close
+/// together say nothing of how large a loss is: their differences may be noise.
+fn widest_rung(runs: &[(Point, f64)]) -> usize {
     let wide = |k: usize| {
-        let of_rung = runs.iter().filter(|(own, _)| *own == k);
-        let (low, high, count) = of_rung
-            .fold((f64::INFINITY, f64::NEG_INFINITY, 0), |(low, high, n), (_, x)| {
-                (low.min(*x), high.max(*x), n + 1)
-            });
-        (high - low, count)
+        let of_rung = || runs.iter().map(|r| &r.0).filter(|p| rung(p.tau) == k).map(|p| p.x);
+        let span = of_rung().fold(f64::NEG_INFINITY, f64::max) - of_rung().fold(f64::INFINITY, f64::min);
+        (span, of_rung().count(), k)
     };
-    let better = |a: &usize, b: &usize| {
-        let ((span, count), (other, others)) = (wide(*a), wide(*b));
-        span.total_cmp(&other).then(count.cmp(&others)).then(a.cmp(b))
+    let better = |a: &(f64, usize, usize), b: &(f64, usize, usize)| {
+        a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)))
     };
-    (0..RUNGS).max_by(better).unwrap_or(0)
+    (0..RUNGS).map(wide).max_by(better).map_or(0, |widest| widest.2)
 }
 
 /// Leaves out the runs that say least: far above the best one of their rung, and of short horizons.
@@ -405,31 +396,41 @@ fn thin(seen: &mut Vec<(Point, f64)>) {
     seen.truncate(MOST_POINTS);
 }
 
-/// Zero and unit of the losses: the lowest one, and by how much too low a rate was seen to cost more at the rung whose runs are
-/// widest apart (where none was too low, by how much too high a one did).
-fn units(points: &[Point]) -> Option<(f64, f64)> {
-    let losses: Vec<(&Point, f64)> = points
-        .iter()
-        .filter_map(|p| match p.seen {
-            Seen::Loss(loss) => Some((p, loss)),
-            _ => None,
+/// What losses are measured by.
+struct Measure {
+    /// The lowest loss.
+    zero: f64,
+    /// By how much too low a rate was seen to cost more at the rung whose runs are widest apart (where none was too low, by how much
+    /// too high a one did).
+    scale: f64,
+    /// The best run of that rung.
+    anchor: Anchor,
+}
+
+impl Measure {
+    /// Of complete runs and their losses; `None` if there is none.
+    fn of(complete: &[(Point, f64)]) -> Option<Self> {
+        let zero = complete.iter().map(|c| c.1).min_by(f64::total_cmp)?;
+        let own = widest_rung(complete);
+        let of_rung = || complete.iter().filter(|c| rung(c.0.tau) == own);
+        let best = of_rung().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let gap = |c: &(Point, f64)| c.1 - best.1;
+        let below = of_rung().filter(|c| c.0.x < best.0.x).map(gap).fold(0.0, f64::max);
+        let above = of_rung().filter(|c| c.0.x > best.0.x).map(gap);
+        let above = above.filter(|gap| *gap > 0.0).fold(f64::INFINITY, f64::min);
+        let scale = match () {
+            () if below > 0.0 => below,
+            () if above.is_finite() => above,
+            () => 0.0,
+        };
+        // Without any variation the unit is a rounding error of the losses.
+        let scale = scale.max(1e-9 * zero.abs()).max(1e-300);
+        Some(Self {
+            zero,
+            scale,
+            anchor: Anchor { x: best.0.x, tau: best.0.tau, loss: (best.1 - zero) / scale },
         })
-        .collect();
-    let zero = losses.iter().map(|l| l.1).min_by(f64::total_cmp)?;
-    let own = widest_rung(&losses.iter().map(|l| (rung(l.0.tau), l.0.x)).collect::<Vec<_>>());
-    let of_rung: Vec<_> = losses.iter().filter(|l| rung(l.0.tau) == own).collect();
-    let best = of_rung.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
-    let gap = |l: &&&(&Point, f64)| l.1 - best.1;
-    let below = of_rung.iter().filter(|l| l.0.x < best.0.x).map(|l| gap(&l)).fold(0.0, f64::max);
-    let above = of_rung.iter().filter(|l| l.0.x > best.0.x).map(|l| gap(&l));
-    let above = above.filter(|gap| *gap > 0.0).fold(f64::INFINITY, f64::min);
-    let scale = match () {
-        () if below > 0.0 => below,
-        () if above.is_finite() => above,
-        () => 0.0,
-    };
-    // Without any variation the unit is a rounding error of the losses.
-    Some((zero, scale.max(1e-9 * zero.abs()).max(1e-300)))
+    }
 }
 
 #[cfg(test)]
@@ -439,23 +440,20 @@ mod tests {
     /// Many runs to the target close together, which differ by noise alone, do not become the unit of everything.
     #[test]
     fn the_unit_is_what_a_low_rate_costs_and_not_noise() {
-        let point = |x: f64, tau: f64, loss: f64| Point {
-            place: 0,
-            trial: 0,
-            x,
-            tau,
-            horizon: 1,
-            seed: 0,
-            seen: Seen::Loss(loss),
+        let run = |x: f64, tau: f64, loss: f64| {
+            let seen = Seen::Loss(loss);
+            (Point { place: 0, trial: 0, x, tau, horizon: 1, seed: 0, seen }, loss)
         };
-        let mut points = vec![point(-9.0, -4.0, 0.50), point(-6.0, -4.0, 0.40), point(-3.0, -4.0, 0.45)];
-        points.extend((0..9).map(|k| point(-7.0 + 0.1 * f64::from(k), 0.0, 0.32 + 1e-4 * f64::from(k % 3))));
-        let (zero, scale) = units(&points).unwrap();
+        let mut runs = vec![run(-9.0, -4.0, 0.50), run(-6.0, -4.0, 0.40), run(-3.0, -4.0, 0.45)];
+        runs.extend((0..9).map(|k| run(-7.0 + 0.1 * f64::from(k), 0.0, 0.32 + 1e-4 * f64::from(k % 3))));
+        let Measure { zero, scale, anchor } = Measure::of(&runs).unwrap();
         assert!((zero - 0.32).abs() < 1e-12 && (scale - 0.1).abs() < 1e-12, "{zero} {scale}");
-        let seen: Vec<(Point, f64)> = points.iter().map(|p| (*p, 0.0)).collect();
-        assert_eq!(widest(&seen).unwrap().0.tau, -4.0);
+        assert_eq!((anchor.x, anchor.tau), (-6.0, -4.0));
         // Of rungs as wide as each other that with more runs, then the cheapest.
-        assert_eq!(widest_rung(&[(0, 1.0), (0, 2.0), (3, 1.0), (3, 2.0), (3, 1.5), (2, 0.0)]), 3);
-        assert_eq!(widest_rung(&[(0, 1.0), (4, 1.0)]), 4);
+        let rung_of = |runs: &[(f64, f64)]| {
+            widest_rung(&runs.iter().map(|&(tau, x)| run(x, tau, 1.0)).collect::<Vec<_>>())
+        };
+        assert_eq!(rung_of(&[(0.0, 1.0), (0.0, 2.0), (-3.0, 1.0), (-3.0, 2.0), (-3.0, 1.5), (-2.0, 0.0)]), 3);
+        assert_eq!(rung_of(&[(0.0, 1.0), (-4.0, 1.0)]), 4);
     }
 }
