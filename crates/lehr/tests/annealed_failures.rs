@@ -99,10 +99,14 @@ fn good_or_honest(world: &World<'_>, found: &Recommendation) {
 #[test]
 fn a_cliff_that_is_lower_in_short_runs() {
     let world = World { best: &|_, tau| -6.0 - 0.5 * tau, cliff: &|tau| -5.0 + 0.6 * tau, ..PLAIN };
-    let (record, found) = world.search(&goal(1, "lr=log 1e-5..1"));
-    assert!(record.runs.iter().any(|run| run.state.is_diverged()));
-    let warned = found.doubts.iter().any(|doubt| doubt.contains("diverge"));
-    assert!(world.regret(&answer(&found)) < OCTAVE || warned, "{:?} {:?}", found.rate, found.doubts);
+    for seed in [1, 2, 5] {
+        let (record, found) = world.search(&goal(seed, "lr=log 1e-5..1"));
+        // That a rate diverges is learnt once: it is not made sure of again and again.
+        let diverged = record.runs.iter().filter(|run| run.state.is_diverged()).count();
+        assert!((1..12).contains(&diverged), "{diverged} runs diverged");
+        let warned = found.doubts.iter().any(|doubt| doubt.contains("diverge"));
+        assert!(world.regret(&answer(&found)) < OCTAVE || warned, "{:?} {:?}", found.rate, found.doubts);
+    }
 }
 
 /// The long run stands less than short ones, as where clipping holds back only the beginning: rates that are the best in short

@@ -17,10 +17,10 @@ const CONFIDENCE: f64 = 0.9;
 const TOO_WIDE: f64 = 0.3;
 /// How wide the interval of the expected loss is, as a share of the draws' own: where noise is small beside what an octave costs, so
 /// small that the law's errors decide, and where it is large, which few runs of one seed make out to be less than it is; the third
-/// is where other parameters are searched, too. Measured in the same way.
-const LOSS_WIDTH: (f64, f64, f64) = (0.7, 1.2, 1.4);
+/// is where other parameters are searched, too. Measured on live runs.
+const LOSS_WIDTH: (f64, f64, f64) = (0.25, 1.4, 1.4);
 /// Noise that is neither small nor large, over what an octave costs.
-const MODERATE: f64 = 1.0 / 3.0;
+const MODERATE: f64 = 0.22;
 /// Horizons that count as long ones: within so many octaves of the longest.
 const LONG: f64 = 2.0;
 /// The factors at which R(ρ) is given.
@@ -176,7 +176,7 @@ fn interval(mut draws: Vec<f64>, times: f64) -> (f64, f64) {
 /// How many times as wide as the draws' own the interval of the expected loss is.
 fn loss_width(loudness: f64, others: bool) -> f64 {
     let (quiet, loud, several) = LOSS_WIDTH;
-    if others { several } else { loud - (loud - quiet) / (1.0 + (loudness / MODERATE).powi(4)) }
+    if others { several } else { loud - (loud - quiet) / (1.0 + (loudness / MODERATE).powi(8)) }
 }
 
 fn rate_range(low: f64, high: f64, (a, b): (f64, f64)) -> Range {

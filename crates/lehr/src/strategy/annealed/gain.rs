@@ -64,12 +64,14 @@ struct Belief {
 impl Belief {
     fn of(all: &[Expected]) -> Self {
         let count = all.len() as f64;
-        // A wreck shows as a loss far above the others.
-        let mut around: Vec<f64> = all.iter().map(Expected::mean).collect();
+        // A wreck shows as a loss far above the others. It is the same one in all draws: that a run is wrecked says nothing of levels.
+        let wreck = all.iter().map(Expected::wreck).sum::<f64>() / count;
+        let mut around: Vec<f64> =
+            all.iter().map(|e| (1.0 - e.wrecked) * e.loss + e.wrecked * wreck).collect();
         winsorize(&mut around);
         center(&mut around);
         let noise = |e: &Expected| {
-            let height = e.wreck() - e.loss;
+            let height = wreck - e.loss;
             e.noise * e.noise + e.wrecked * (1.0 - e.wrecked) * height * height
         };
         Self { around, noise: all.iter().map(noise).sum::<f64>() / count }

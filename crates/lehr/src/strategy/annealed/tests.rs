@@ -508,6 +508,32 @@ fn gains_are_of_what_is_not_known() {
     assert!(after < 0.5 * before, "{after} {before}");
 }
 
+/// A run that is wrecked for sure says nothing: not how high its level is, either.
+#[test]
+fn a_sure_wreck_has_nothing_to_tell() {
+    let goal = goal(4);
+    let mut record = Record::default();
+    for (x, horizon) in [(-8.5, 100), (-6.0, 100), (-3.5, 100), (-2.2, 100), (-1.0, 100), (-7.5, 800)] {
+        let params: Params = [("lr", f64::exp2(x))].into_iter().collect();
+        let trial = Trial::New(params.clone());
+        let plan = plan(&goal, &record, trial, horizon, horizon, String::new()).unwrap();
+        let number = record.start(&plan);
+        record.finish(number, PLAIN.run(&params, horizon, horizon));
+    }
+    assert!(record.runs.iter().filter(|run| run.state.is_diverged()).count() == 2);
+    let question = Question::new(&goal, &record).unwrap();
+    let known = Search::new(question, &record, &Last::default()).unwrap().unwrap().known;
+    let mut stream = Stream::for_trial(1, 1);
+    let gains = Gains::new(&known.model, &known.features, &known.answers, &[], 1, &mut stream);
+    let of = |x: f64, horizon: u64| {
+        let tau = (horizon as f64 / TARGET as f64).log2();
+        let cost = horizon as f64;
+        gains.of(&[Option_ { place: 0, x, tau, horizon, trial: None, seed: horizon, cost }])
+    };
+    let (wreck, sound) = (of(-0.2, 100), of(-5.0, 800));
+    assert!(wreck < 0.001 * sound && sound > 0.0, "{wreck} {sound}");
+}
+
 /// Losses at the ends of what a float can hold, all equal, and with several settings: an answer or a clear word, never a panic.
 #[test]
 fn losses_of_any_size_are_survived() {
