@@ -77,9 +77,11 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let losses: Vec<f64> = model.draws.iter().map(|d| model.expect(d, features, &spot).mean()).collect();
     let value = model.loss(losses.iter().sum::<f64>() / losses.len() as f64);
     let (a, b) = interval(losses, loss_width(loudness, question.has_others()));
+    let least = model.loss(a);
     let (a, b) = (sign * model.loss(a), sign * model.loss(b));
     let loss_range = Range { low: a.min(b), high: a.max(b), open_low: false, open_high: false };
     let mut doubts = doubts(search, place, x, &bests, &tried);
+    doubts.extend(lower_before(search, place, least, sign, &tried));
     let finished = search.finished();
     let flat = model.scale <= NO_VARIATION * model.zero.abs().max(f64::MIN_POSITIVE) && tried.len() > 2;
     if flat {
@@ -162,6 +164,12 @@ pub(super) fn rounded(x: f64) -> f64 {
     let rate = x.exp2();
     let unit = 10f64.powf(rate.log10().floor() - 1.0);
     ((rate / unit).round() * unit).log2()
+}
+
+/// A rate in words.
+fn digits(x: f64) -> String {
+    let short = lehr_search::Value::Float(rounded(x.log2()).exp2()).to_string();
+    short.parse::<f64>().map_or(x, |x| (x * 1e12).round() / 1e12).to_string()
 }
 
 /// The central interval of draws, made so many times as wide on both sides of the median.
@@ -262,17 +270,36 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, bests: &[f64], tried: &[&Po
     doubts
 }
 
+/// A run at the place that ended lower, beyond its noise, than `least`, the lower end of what is expected at the target.
+fn lower_before(
+    search: &Search<'_>,
+    place: usize,
+    least: f64,
+    sign: f64,
+    tried: &[&Point],
+) -> Option<String> {
+    const NOISES: f64 = 3.0;
+    let (model, features) = (&search.known.model, &search.known.features[place]);
+    let ends = tried.iter().filter(|p| p.place == place).filter_map(|p| match p.seen {
+        Seen::Loss(loss) => Some((loss, *p)),
+        _ => None,
+    });
+    let (loss, run) = ends.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    let noises = model.draws.iter().map(|d| model.noise(d, features, run.tau)).collect();
+    let noise = super::quantile(noises, 0.5) * model.scale;
+    (loss < least - NOISES * noise).then(|| {
+        format!(
+            "a run of {} steps at a peak rate of {} ended at {:.4}, lower than what is expected here: longer runs over-fit, or the \
+             model does not describe these runs",
+            run.horizon,
+            digits(run.x.exp2()),
+            sign * loss
+        )
+    })
+}
+
 /// One sentence.
 fn advice(goal: &Goal, params: &Params, spec: Option<&str>, rate: &Estimate, best: Option<&str>) -> String {
-    let digits = |x: f64| {
-        format!(
-            "{}",
-            lehr_search::Value::Float(rounded(x.log2()).exp2())
-                .to_string()
-                .parse::<f64>()
-                .map_or(x, |x| (x * 1e12).round() / 1e12)
-        )
-    };
     let mut text = match spec {
         Some(spec) => format!("Use '{spec}' with a peak rate of {}", digits(rate.value)),
         None => format!("Use a peak rate of {}", digits(rate.value)),

