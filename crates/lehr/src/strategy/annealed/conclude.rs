@@ -81,7 +81,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let (a, b) = (sign * model.loss(a), sign * model.loss(b));
     let loss_range = Range { low: a.min(b), high: a.max(b), open_low: false, open_high: false };
     let mut doubts = doubts(search, place, x, &bests, &tried);
-    doubts.extend(lower_before(search, place, least, sign, &tried));
+    doubts.extend(better_before(search, place, least, sign, &tried));
     let finished = search.finished();
     let flat = model.scale <= NO_VARIATION * model.zero.abs().max(f64::MIN_POSITIVE) && tried.len() > 2;
     if flat {
@@ -270,8 +270,8 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, bests: &[f64], tried: &[&Po
     doubts
 }
 
-/// A run at the place that ended lower, beyond its noise, than `least`, the lower end of what is expected at the target.
-fn lower_before(
+/// A run at the place that ended better, beyond its noise, than `least`, the lower end of what is expected at the target.
+fn better_before(
     search: &Search<'_>,
     place: usize,
     least: f64,
@@ -289,11 +289,11 @@ fn lower_before(
     let noise = super::quantile(noises, 0.5) * model.scale;
     (loss < least - NOISES * noise).then(|| {
         format!(
-            "a run of {} steps at a peak rate of {} ended at {:.4}, lower than what is expected here: longer runs over-fit, or the \
+            "a run of {} steps at a peak rate of {} ended at {:#}, better than what is expected here: longer runs over-fit, or the \
              model does not describe these runs",
             run.horizon,
             digits(run.x.exp2()),
-            sign * loss
+            lehr_search::Value::Float(sign * loss)
         )
     })
 }
