@@ -77,11 +77,11 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let losses: Vec<f64> = model.draws.iter().map(|d| model.expect(d, features, &spot).mean()).collect();
     let value = model.loss(losses.iter().sum::<f64>() / losses.len() as f64);
     let (a, b) = interval(losses, loss_width(loudness, question.has_others()));
-    let least = model.loss(a);
-    let (a, b) = (sign * model.loss(a), sign * model.loss(b));
+    let (best, worst) = (model.loss(a), model.loss(b));
+    let (a, b) = (sign * best, sign * worst);
     let loss_range = Range { low: a.min(b), high: a.max(b), open_low: false, open_high: false };
     let mut doubts = doubts(search, place, x, &bests, &tried);
-    doubts.extend(better_before(search, place, least, sign, &tried));
+    doubts.extend(better_before(search, place, best, sign, &tried));
     let finished = search.finished();
     let flat = model.scale <= NO_VARIATION * model.zero.abs().max(f64::MIN_POSITIVE) && tried.len() > 2;
     if flat {
@@ -270,24 +270,22 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, bests: &[f64], tried: &[&Po
     doubts
 }
 
-/// A run at the place that ended better, beyond its noise, than `least`, the lower end of what is expected at the target.
+/// A run at the place that ended better, beyond its noise, than `best`, the better end of what is expected at the target.
 fn better_before(
     search: &Search<'_>,
     place: usize,
-    least: f64,
+    best: f64,
     sign: f64,
     tried: &[&Point],
 ) -> Option<String> {
     const NOISES: f64 = 3.0;
-    let (model, features) = (&search.known.model, &search.known.features[place]);
     let ends = tried.iter().filter(|p| p.place == place).filter_map(|p| match p.seen {
         Seen::Loss(loss) => Some((loss, *p)),
         _ => None,
     });
     let (loss, run) = ends.min_by(|a, b| a.0.total_cmp(&b.0))?;
-    let noises = model.draws.iter().map(|d| model.noise(d, features, run.tau)).collect();
-    let noise = super::quantile(noises, 0.5) * model.scale;
-    (loss < least - NOISES * noise).then(|| {
+    let noise = search.noise_at(&search.known.features[place], run.tau, 0.5) * search.known.model.scale;
+    (loss < best - NOISES * noise).then(|| {
         format!(
             "a run of {} steps at a peak rate of {} ended at {:#}, better than what is expected here: longer runs over-fit, or the \
              model does not describe these runs",

@@ -66,8 +66,7 @@ impl Belief {
         let count = all.len() as f64;
         // A wreck shows as a loss far above the others. It is the same one in all draws: that a run is wrecked says nothing of levels.
         let wreck = all.iter().map(Expected::wreck).sum::<f64>() / count;
-        let mut around: Vec<f64> =
-            all.iter().map(|e| (1.0 - e.wrecked) * e.loss + e.wrecked * wreck).collect();
+        let mut around: Vec<f64> = all.iter().map(|e| e.mean_with(wreck)).collect();
         winsorize(&mut around);
         center(&mut around);
         let noise = |e: &Expected| {

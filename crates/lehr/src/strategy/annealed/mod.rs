@@ -257,7 +257,7 @@ impl<'a> Search<'a> {
             return tolerance / self.known.model.scale;
         }
         let noise = match self.question.has_others() {
-            true => NOISE_SHARE * self.noise_at(0.1),
+            true => NOISE_SHARE * self.noise_at(self.features_of_answer(), 0.0, 0.1),
             false => self.noise(),
         };
         noise.max(BEND_SHARE * self.bend())
@@ -265,12 +265,13 @@ impl<'a> Search<'a> {
 
     /// The noise of one run at the target: the median of the posterior.
     fn noise(&self) -> f64 {
-        self.noise_at(0.5)
+        self.noise_at(self.features_of_answer(), 0.0, 0.5)
     }
 
-    fn noise_at(&self, share: f64) -> f64 {
-        let (model, features) = (&self.known.model, self.features_of_answer());
-        quantile(model.draws.iter().map(|d| model.noise(d, features, 0.0)).collect(), share)
+    /// A quantile of the posterior of the noise of one run, at a place and horizon.
+    fn noise_at(&self, features: &Features, tau: f64, share: f64) -> f64 {
+        let model = &self.known.model;
+        quantile(model.draws.iter().map(|d| model.noise(d, features, tau)).collect(), share)
     }
 
     /// What an octave below the best rate costs at the target: the median of the posterior.

@@ -45,7 +45,12 @@ pub(super) struct Expected {
 impl Expected {
     /// The expected loss, wrecks included.
     pub fn mean(&self) -> f64 {
-        (1.0 - self.wrecked) * self.loss + self.wrecked * self.wreck()
+        self.mean_with(self.wreck())
+    }
+
+    /// The same with another loss for a wreck.
+    pub fn mean_with(&self, wreck: f64) -> f64 {
+        (1.0 - self.wrecked) * self.loss + self.wrecked * wreck
     }
 
     /// The loss that a wreck stands for.
