@@ -1,15 +1,20 @@
 //! Freeze-thaw: many trials open at once, advanced one report at a time.
+mod begin;
+mod curves;
+mod thaw;
+
 use super::list::List;
-use super::model::{Kernel, Model, Points, log_gain};
-use super::thin;
-use super::values::standardise;
+use super::model::Kernel;
 use super::view::View;
 use crate::error::SearchError;
-use crate::history::{History, Key, Report, State};
+use crate::history::{History, Report, State};
 use crate::sampler::{Sampler, Sobol, check_match};
 use crate::space::Space;
 use crate::stream::Stream;
 use crate::value::Params;
+use begin::begin;
+use curves::Curves;
+use thaw::Thaw;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,31 +27,36 @@ pub enum Next {
 
 /// Freeze-thaw: decides after every report which trial to advance by one more, or whether to start a new one.
 ///
-/// It extrapolates learning curves: a Gaussian process over parameters and ln(1 + step) predicts where each open curve, and
-/// each curve that is not begun, would stand 1, 2, 4, … steps further on and at its end. Advanced is the curve with the
-/// largest expected improvement over the best value that was really reached, noise included, per step that is to be paid for
-/// it, all reports on the way counted (each horizon stands for the steps since the one before):
+/// After the first trials, which take one step each, three rules take turns:
 ///
-/// max over h of (1/h)·Σ of EI(x, step + j) over j = 1 … h.
+/// - **Go on.** The newest open trial is advanced while its best loss is at most five reports old and no worse than the median of
+///   what the others had reached after as many reports. Otherwise it is paused.
+/// - **Thaw.** With every fourth report a paused trial is taken up instead, which repairs what the first rule paused by bad
+///   luck. A Gaussian process over parameters and ln(1 + step) predicts where each open curve would stand 1, 2, 4, … steps
+///   further on and at its end. Advanced is the curve with the largest expected improvement over the best value that was really
+///   reached, noise included, per step that is to be paid for it, all reports on the way counted (each horizon stands for the
+///   steps since the one before): max over h of (1/h)·Σ of EI(x, step + j) over j = 1 … h. The horizons are several because curves
+///   turn: of a run that overfits, the end says little about its best epoch.
+/// - **Start.** Otherwise a new trial is started, where a Gaussian process over the parameters, which sees the best loss of each
+///   trial however far it got, has its lowest mean, less 0.3 deviations. What is merely unsure is not worth a trial: in a space of
+///   many parameters that is nearly everywhere.
 ///
-/// The horizons are several because curves turn: of a run that overfits, the end says little about its best epoch.
-/// The process sees y = ln((loss − best)/(median − best) + 0.2), standardised: it has to tell good curves from very good ones,
-/// and most losses are far off; but the one best value must not look like an outlier, or only what is unsure could pass it.
-/// New trials are started with at most every fifth report (beyond the first trials): where the
-/// process is unsure of everything but what it has seen, it would begin one curve after the other.
+/// Both processes see y = ln((loss − best)/(median − best) + 0.2), standardised: they have to tell good curves from very good ones,
+/// and most losses are far off; but the one best value must not look like an outlier.
 ///
-/// For objectives whose reports are comparable from trial to trial ([`Key::COMPARABLE`]): a constant rate, or epochs that
-/// are declared comparable. Other reports are not looked at; if there are only such, open trials are run to their end one
-/// after the other. With schedules that anneal, use budgets that are horizons instead.
+/// For objectives whose reports are comparable from trial to trial ([`Key::COMPARABLE`](crate::Key::COMPARABLE)): a constant
+/// rate, or epochs that are declared comparable. Other reports are not looked at; if there are only such, open trials are run to
+/// their end one after the other. With schedules that anneal, use budgets that are horizons instead.
 ///
 /// A trial stays pending while it is paused. It is finished by the caller: complete at the last step, pruned when the study
 /// ends. Diverged trials count as the worst, failed ones are ignored; a pending trial whose last report is NaN or infinite in
 /// the bad direction is never advanced.
 ///
-/// Cost: as [`super::GaussianProcess`] with 160 reports, whatever the number of trials.
+/// Cost: a start as [`super::GaussianProcess`] with 256 trials, a thaw with 160 reports, whatever their number.
 /// Source: Swersky, Snoek and Adams, "Freeze-thaw Bayesian optimization", 2014; a kernel over parameters and step, and
 /// improvement a short way ahead, as in Wistuba et al. (DyHPO), NeurIPS 2022; several horizons as in Rakotoarison et al. (ifBO),
-/// ICML 2024, which draws one at random.
+/// ICML 2024, which draws one at random; the median of reports as in Golovin et al. (Vizier), KDD 2017. That the three take
+/// turns is ours.
 #[derive(Debug, Clone)]
 pub struct FreezeThaw {
     last_step: u64,
@@ -54,16 +64,12 @@ pub struct FreezeThaw {
     list: Option<List>,
 }
 
-/// Reports that the model holds at most.
-const MOST_REPORTS: usize = 160;
-/// Reports that the parameters of the kernel are fitted to, at most: they are fitted anew at each decision.
-const MOST_FITTED: usize = 64;
-/// Steps of the fit from each of its starts.
-const FIT_STEPS: usize = 12;
-/// New points that are judged beside the open trials.
+/// Reports without a new best loss after which a trial is paused.
+const PATIENCE: usize = 5;
+/// Every so many reports a paused trial is taken up.
+const THAW_EVERY: usize = 4;
+/// New points that are judged.
 const FRESH: usize = 96;
-/// Reports for each new trial, on average at least.
-const REPORTS_PER_TRIAL: usize = 5;
 /// Added to losses, in units of the gap between the best and the median, before their logarithm is taken.
 const FLOOR: f64 = 0.2;
 
@@ -84,7 +90,7 @@ impl FreezeThaw {
 
     /// Starts none but these configurations, each at most once; equal ones count as one.
     ///
-    /// For a table, a fixed list or what is left of another search: the list is what the improvement is maximised over, so
+    /// For a table, a fixed list or what is left of another search: all of it is judged for each new trial, so
     /// nothing is lost on the way from a suggestion to its nearest neighbour. Fails if the list is empty;
     /// [`FreezeThaw::choose`] fails if a configuration does not fit the space, and with [`SearchError::Exhausted`] when all
     /// have been started and no trial is left to advance.
@@ -121,8 +127,21 @@ impl FreezeThaw {
         if let Some(&t) = open.iter().find(|&&t| history.reports_of(t).is_empty()) {
             return Ok(Next::Advance(t));
         }
-        match self.model(space, history, &curves) {
-            Some((model, best)) => self.judge(space, history, &open, &curves, (&model, best), stream),
+        if open.is_empty() || !curves.reports.is_multiple_of(THAW_EVERY) {
+            if let Some(&newest) = open.last()
+                && curves.is_promising(newest, PATIENCE)
+            {
+                return Ok(Next::Advance(newest));
+            }
+            let view = View::new(space);
+            let candidates = self.candidates(&view, history, &curves, stream)?;
+            if let Some(i) = begin(&view, history, &curves, &candidates) {
+                return Ok(Next::Start(space.params(&candidates[i])));
+            }
+        }
+        let thaw = Thaw::new(space, history, &curves, self.last_step);
+        match thaw.and_then(|thaw| thaw.choose(history, &open)) {
+            Some(trial) => Ok(Next::Advance(trial)),
             None => self.fresh(space, history, &open, stream.seed()),
         }
     }
@@ -163,54 +182,6 @@ impl FreezeThaw {
         }
     }
 
-    /// Whether enough reports were taken for the trials that there are.
-    fn may_start(&self, history: &History) -> bool {
-        let reports: usize = (0..history.len()).map(|t| history.reports_of(t).len()).sum();
-        history.len().saturating_sub(self.startup) * REPORTS_PER_TRIAL <= reports
-    }
-
-    /// A step as a coordinate.
-    fn place(&self, step: u64) -> f64 {
-        ((step as f64).ln_1p() / (self.last_step as f64).ln_1p()).min(1.0)
-    }
-
-    fn model(&self, space: &Space, history: &History, curves: &Curves) -> Option<(Model, f64)> {
-        let view = View::new(space);
-        let mut categorical = view.categorical();
-        categorical.push(false);
-        let seen = self.observations(curves, &view, history)?;
-        let few = curves.choose(MOST_FITTED);
-        let mut points = Points::new(view.axes.len() + 1);
-        let mut y = Vec::with_capacity(few.len());
-        for (i, _) in seen.chosen.iter().enumerate().filter(|(_, report)| few.contains(report)) {
-            points.push(&seen.points.point(i));
-            y.push(seen.y[i]);
-        }
-        let kernel = Kernel::new(categorical).fit_within(&points, &y, FIT_STEPS);
-        Some((Model::new(kernel, seen.points, &seen.y)?, seen.best))
-    }
-
-    fn observations(&self, curves: &Curves, view: &View, history: &History) -> Option<Seen> {
-        let chosen = curves.choose(MOST_REPORTS);
-        let mut ends: Vec<f64> = curves.trials.iter().filter_map(|t| Some(t.1.last()?.1)).collect();
-        ends.sort_unstable_by(f64::total_cmp);
-        let median = *ends.get(ends.len() / 2)?;
-        let spread = (median - curves.reached).max(1e-12 * median.abs()).max(f64::MIN_POSITIVE);
-        let seen = |loss: f64| ((loss - curves.reached) / spread + FLOOR).min(f64::MAX).ln();
-        let mut points = Points::new(view.axes.len() + 1);
-        let mut y = Vec::with_capacity(chosen.len());
-        for &(i, k) in &chosen {
-            let (t, curve) = &curves.trials[i as usize];
-            let mut x = view.point(history, *t);
-            x.push(self.place(curve[k].0));
-            points.push(&x);
-            y.push(seen(curve[k].1));
-        }
-        let mean = y.iter().sum::<f64>() / y.len() as f64;
-        let unit = standardise(&mut y);
-        Some(Seen { chosen, points, y, best: (seen(curves.reached) - mean) / unit })
-    }
-
     /// Internal numbers of new points that may be started.
     fn candidates(
         &self,
@@ -222,148 +193,16 @@ impl FreezeThaw {
         if let Some(list) = &self.list {
             return list.unused(view.space, history);
         }
-        let leaders: Vec<u32> = curves.trials.iter().take(5).map(|t| t.0).collect();
+        let leaders: Vec<u32> = curves.trials.iter().take(5).map(|c| c.trial).collect();
         let units = view.candidates(history, &leaders, stream).into_iter().step_by(6).take(FRESH);
         Ok(units.map(|unit| view.settle(&unit).0).filter(|raw| view.space.allows(raw)).collect())
     }
-
-    fn judge(
-        &self,
-        space: &Space,
-        history: &History,
-        open: &[usize],
-        curves: &Curves,
-        (model, best): (&Model, f64),
-        stream: &mut Stream,
-    ) -> Result<Next, SearchError> {
-        let view = View::new(space);
-        let mut ahead = Points::new(view.axes.len() + 1);
-        // Which candidate each point ahead belongs to, and the steps to it.
-        let mut ways: Vec<(usize, u64)> = Vec::new();
-        let mut look = |candidate: usize, mut x: Vec<f64>, done: u64| {
-            x.push(0.0);
-            for steps in horizons(self.last_step.saturating_sub(done)) {
-                x[view.axes.len()] = self.place(done + steps);
-                ahead.push(&x);
-                ways.push((candidate, steps));
-            }
-        };
-        for (i, &t) in open.iter().enumerate() {
-            let done = history.reports_of(t).last().map_or(0, |r| r.step);
-            look(i, view.point(history, t as u32), done);
-        }
-        let mut fresh = Vec::new();
-        if open.is_empty() || self.may_start(history) {
-            for raw in self.candidates(&view, history, curves, stream)? {
-                look(open.len() + fresh.len(), view.settle(&space.to_unit(&raw)).1, 0);
-                fresh.push(raw);
-            }
-        }
-        // ln of the improvement per step that is to be paid for it.
-        let mut values = vec![f64::NEG_INFINITY; open.len() + fresh.len()];
-        let (mut last, mut before, mut sum) = (usize::MAX, 0, f64::NEG_INFINITY);
-        for (&(mean, variance), &(i, steps)) in model.predictions(&ahead).iter().zip(&ways) {
-            if i != last {
-                (last, before, sum) = (i, 0, f64::NEG_INFINITY);
-            }
-            let gain = log_gain(mean, variance + model.noise(), best) + ((steps - before) as f64).ln();
-            before = steps;
-            sum = add_logs(sum, gain);
-            values[i] = values[i].max(sum - (steps as f64).ln());
-        }
-        let winner = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]));
-        match winner {
-            Some(i) if i < open.len() => Ok(Next::Advance(open[i])),
-            Some(i) => Ok(Next::Start(space.params(&fresh[i - open.len()]))),
-            None => self.fresh(space, history, open, stream.seed()),
-        }
-    }
-}
-
-/// Comparable reports of all trials that say something.
-struct Curves {
-    /// Numbers of the trials, lowest loss first, with their comparable reports as (step, loss).
-    trials: Vec<(u32, Vec<(u64, f64)>)>,
-    /// Smallest loss in them.
-    reached: f64,
-}
-
-impl Curves {
-    fn new(history: &History) -> Curves {
-        let mut trials: Vec<(u32, Vec<(u64, f64)>)> = Vec::new();
-        let mut worst = f64::NEG_INFINITY;
-        for t in 0..history.len() {
-            let comparable =
-                history.reports_of(t).iter().filter(|r| r.key == Key::COMPARABLE && !r.value.is_nan());
-            let curve: Vec<(u64, f64)> = comparable.map(|r| (r.step, history.loss(r.value))).collect();
-            if !curve.is_empty() && history.states()[t] != State::Failed {
-                worst = curve.iter().map(|c| c.1).filter(|l| l.is_finite()).fold(worst, f64::max);
-                trials.push((t as u32, curve));
-            }
-        }
-        for (t, curve) in &mut trials {
-            let diverged = history.states()[*t as usize] == State::Diverged;
-            let last = curve.len() - 1;
-            for (k, (_, loss)) in curve.iter_mut().enumerate() {
-                if *loss == f64::INFINITY || (diverged && k == last) {
-                    *loss = worst;
-                }
-                *loss = loss.max(-1e300);
-            }
-        }
-        if worst == f64::NEG_INFINITY {
-            trials.clear();
-        }
-        let lowest = |curve: &[(u64, f64)]| curve.iter().map(|c| c.1).fold(f64::INFINITY, f64::min);
-        trials.sort_by(|a, b| lowest(&a.1).total_cmp(&lowest(&b.1)).then(a.0.cmp(&b.0)));
-        let reached = trials.iter().flat_map(|t| &t.1).map(|c| c.1).fold(f64::INFINITY, f64::min);
-        Curves { trials, reached }
-    }
-
-    /// At most `most` reports as (place of the trial, place of the report): the last ones of most trials, then more of the best
-    /// ones' curves, thinned out towards their beginnings.
-    fn choose(&self, most: usize) -> Vec<(u32, usize)> {
-        let mut order: Vec<u32> = (0..self.trials.len() as u32).collect();
-        let part = most * 7 / 10;
-        thin(&mut order, part, part / 2);
-        let last = |i: u32| self.trials[i as usize].1.len() - 1;
-        let mut chosen: Vec<(u32, usize)> = order.iter().map(|&i| (i, last(i))).collect();
-        for &i in &order {
-            let mut k = last(i);
-            while k > 0 && chosen.len() < most {
-                k = (k - 1).min((k + 1) * 3 / 4);
-                chosen.push((i, k));
-            }
-        }
-        chosen
-    }
-}
-
-/// Reports as the model sees them: parameters and step, standardised values, and the best loss that was really reached.
-struct Seen {
-    /// Which reports these are, as [`Curves::choose`] names them.
-    chosen: Vec<(u32, usize)>,
-    points: Points,
-    y: Vec<f64>,
-    best: f64,
-}
-
-/// Steps to look ahead with so many left: doubling, and to the end.
-fn horizons(left: u64) -> impl Iterator<Item = u64> {
-    let doubling = std::iter::successors(Some(1u64), |h| h.checked_mul(2)).take_while(move |&h| h < left);
-    doubling.chain(std::iter::once(left.max(1)))
-}
-
-/// ln(eᵃ + eᵇ).
-fn add_logs(a: f64, b: f64) -> f64 {
-    let (low, high) = if a < b { (a, b) } else { (b, a) };
-    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::{Direction, Outcome};
+    use crate::history::{Direction, Key, Outcome};
     use crate::sampler::Random;
 
     const STEPS: u64 = 20;

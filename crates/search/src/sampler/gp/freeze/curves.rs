@@ -1,0 +1,158 @@
+//! Reports that compare from trial to trial, as learning curves.
+use super::super::thin;
+use crate::history::{History, Key, State};
+
+/// With fewer peers a trial is not compared.
+const FEWEST_PEERS: usize = 4;
+
+/// Comparable reports of all trials that say something.
+pub(super) struct Curves {
+    /// Lowest loss first.
+    pub(super) trials: Vec<Curve>,
+    /// Smallest loss in them.
+    pub(super) reached: f64,
+    /// How many there are of them.
+    pub(super) reports: usize,
+}
+
+/// A trial's reports as (step, loss): at least one, all finite.
+pub(super) struct Curve {
+    pub(super) trial: u32,
+    pub(super) reports: Vec<(u64, f64)>,
+}
+
+impl Curve {
+    /// Smallest of the first so many losses.
+    fn lowest_within(&self, reports: usize) -> f64 {
+        self.reports.iter().take(reports).map(|r| r.1).fold(f64::INFINITY, f64::min)
+    }
+
+    pub(super) fn lowest(&self) -> f64 {
+        self.lowest_within(self.reports.len())
+    }
+
+    /// Reports since the smallest loss.
+    fn idle(&self) -> usize {
+        let lowest = self.lowest();
+        self.reports.iter().rev().take_while(|r| r.1 > lowest).count()
+    }
+}
+
+impl Curves {
+    pub(super) fn new(history: &History) -> Curves {
+        let mut trials: Vec<Curve> = Vec::new();
+        let mut worst = f64::NEG_INFINITY;
+        for t in 0..history.len() {
+            let comparable =
+                history.reports_of(t).iter().filter(|r| r.key == Key::COMPARABLE && !r.value.is_nan());
+            let reports: Vec<(u64, f64)> = comparable.map(|r| (r.step, history.loss(r.value))).collect();
+            if !reports.is_empty() && history.states()[t] != State::Failed {
+                worst = reports.iter().map(|r| r.1).filter(|l| l.is_finite()).fold(worst, f64::max);
+                trials.push(Curve { trial: t as u32, reports });
+            }
+        }
+        for curve in &mut trials {
+            let diverged = history.states()[curve.trial as usize] == State::Diverged;
+            let last = curve.reports.len() - 1;
+            for (k, (_, loss)) in curve.reports.iter_mut().enumerate() {
+                if *loss == f64::INFINITY || (diverged && k == last) {
+                    *loss = worst;
+                }
+                *loss = loss.max(-1e300);
+            }
+        }
+        if worst == f64::NEG_INFINITY {
+            trials.clear();
+        }
+        trials.sort_by(|a, b| a.lowest().total_cmp(&b.lowest()).then(a.trial.cmp(&b.trial)));
+        let reached = trials.first().map_or(f64::INFINITY, Curve::lowest);
+        let reports = trials.iter().map(|c| c.reports.len()).sum();
+        Curves { trials, reached, reports }
+    }
+
+    /// Whether a trial's smallest loss is at most `patience` reports old and no larger than the median of what the others
+    /// had after as many reports.
+    pub(super) fn is_promising(&self, trial: usize, patience: usize) -> bool {
+        let Some(curve) = self.trials.iter().find(|c| c.trial as usize == trial) else { return false };
+        let age = curve.reports.len();
+        let peers = self.trials.iter().filter(|c| c.trial != curve.trial && c.reports.len() >= age);
+        let mut peers: Vec<f64> = peers.map(|c| c.lowest_within(age)).collect();
+        peers.sort_unstable_by(f64::total_cmp);
+        curve.idle() < patience && (peers.len() < FEWEST_PEERS || curve.lowest() <= peers[peers.len() / 2])
+    }
+
+    /// Losses on a logarithmic scale: ln((loss − best)/(median − best) + `floor`), the median taken of `losses`.
+    pub(super) fn scale(&self, mut losses: Vec<f64>, floor: f64) -> Option<impl Fn(f64) -> f64> {
+        losses.sort_unstable_by(f64::total_cmp);
+        let median = *losses.get(losses.len() / 2)?;
+        let best = self.reached;
+        let spread = (median - best).max(1e-12 * median.abs()).max(f64::MIN_POSITIVE);
+        Some(move |loss: f64| ((loss - best) / spread + floor).min(f64::MAX).ln())
+    }
+
+    /// At most `most` reports as (place of the trial, place of the report): the last ones of most trials, then more of the best
+    /// ones' curves, thinned out towards their beginnings.
+    pub(super) fn choose(&self, most: usize) -> Vec<(u32, usize)> {
+        let mut order: Vec<u32> = (0..self.trials.len() as u32).collect();
+        let part = most * 7 / 10;
+        thin(&mut order, part, part / 2);
+        let last = |i: u32| self.trials[i as usize].reports.len() - 1;
+        let mut chosen: Vec<(u32, usize)> = order.iter().map(|&i| (i, last(i))).collect();
+        for &i in &order {
+            let mut k = last(i);
+            while k > 0 && chosen.len() < most {
+                k = (k - 1).min((k + 1) * 3 / 4);
+                chosen.push((i, k));
+            }
+        }
+        chosen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Direction, Report};
+    use crate::space::Space;
+    use crate::value::Params;
+
+    fn curves(all: &[&[f64]]) -> Curves {
+        let space: Space = "x=0.0..1.0".parse().unwrap();
+        let mut history = History::new(space, Direction::Minimize);
+        for losses in all {
+            let x: Params = [("x", 0.5)].into_iter().collect();
+            let t = history.start(&x).unwrap();
+            for (step, &value) in (1..).zip(*losses) {
+                history.report(t, Report { step, value, key: Key::COMPARABLE }).unwrap();
+            }
+        }
+        Curves::new(&history)
+    }
+
+    #[test]
+    fn promising_is_what_still_improves_and_is_not_behind() {
+        let peers: [&[f64]; 5] = [&[9.0, 5.0], &[9.0, 3.0], &[9.0, 4.0], &[9.0, 2.0], &[1.0]];
+        let ask = |own: &[f64]| {
+            let mut all = peers.to_vec();
+            all.push(own);
+            curves(&all).is_promising(5, 3)
+        };
+        // After two reports the peers' best are 2, 3, 4 and 5; the one with a single report is not asked.
+        assert!(ask(&[7.0, 4.0]) && !ask(&[7.0, 4.1]));
+        // With more reports than the peers it is not compared, but must not stand still.
+        assert!(ask(&[7.0, 8.0, 8.0]) && !ask(&[7.0, 8.0, 8.0, 8.0]));
+        // A NaN is no report, and a trial without any promises nothing.
+        assert!(ask(&[7.0, f64::NAN, 4.0]) && !ask(&[f64::NAN]));
+    }
+
+    #[test]
+    fn an_infinite_loss_is_the_worst_one_and_the_best_trial_comes_first() {
+        let c = curves(&[&[3.0, f64::INFINITY], &[5.0, 2.0, 4.0], &[f64::NEG_INFINITY]]);
+        let losses: Vec<Vec<f64>> =
+            c.trials.iter().map(|t| t.reports.iter().map(|r| r.1).collect()).collect();
+        assert_eq!(losses, [vec![-1e300], vec![5.0, 2.0, 4.0], vec![3.0, 5.0]]);
+        assert_eq!((c.reached, c.reports), (-1e300, 6));
+        let nothing = curves(&[&[f64::NAN], &[f64::INFINITY], &[]]);
+        assert!(nothing.trials.is_empty() && nothing.scale(Vec::new(), 0.2).is_none());
+    }
+}
