@@ -197,9 +197,20 @@ impl<'a> Question<'a> {
         params
     }
 
-    /// A rate of the range from its log₂, whose own rounding may leave the range by a digit.
+    /// What is recommended at a place: the rate as the decimal that was meant.
+    pub fn recommended(&self, place: usize, x: f64) -> (Params, f64) {
+        let mut params = self.params(place, x);
+        let rate = self.within(decimal(self.rate(x)));
+        params.set(self.goal.rate.as_str(), rate);
+        (params, rate)
+    }
+
     fn rate(&self, x: f64) -> f64 {
-        let rate = x.clamp(self.low, self.high).exp2();
+        self.within(x.clamp(self.low, self.high).exp2())
+    }
+
+    /// A rate whose rounding may have left the range by a digit.
+    fn within(&self, rate: f64) -> f64 {
         match self.goal.space.get(&self.goal.rate).map(|parameter| &parameter.domain) {
             Some(Domain::Float { low, high, .. }) => rate.clamp(*low, *high),
             _ => rate,
@@ -273,6 +284,11 @@ impl<'a> Question<'a> {
         let levels = |i: usize| self.goal.space.parameters()[i].domain.levels().unwrap_or(1) as f64;
         self.others.iter().zip(digits).map(|(&i, &digit)| (digit as f64 + 0.5) / levels(i)).collect()
     }
+}
+
+/// A number without the last digits, in which powers and logarithms err: 0.0062 for 0.0062000000000000015.
+pub(super) fn decimal(x: f64) -> f64 {
+    format!("{x:.11e}").parse().unwrap_or(x)
 }
 
 /// log₂ of the range of rates.

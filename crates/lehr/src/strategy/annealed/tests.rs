@@ -89,7 +89,11 @@ fn finds_the_rate_for_a_few_full_runs() {
         let goal = goal(100 * seed);
         let (record, reason) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
         let found = result(&goal, &record);
-        let regret = PLAIN.regret(found.rate.unwrap().value);
+        let rate = found.rate.unwrap().value;
+        // Two digits, as the advice says it.
+        assert!(format!("{rate:e}").len() <= "6.2e-3".len(), "{rate}");
+        assert_eq!(found.params.as_ref().unwrap().float("lr"), Some(rate));
+        let regret = PLAIN.regret(rate);
         assert!(regret < 0.02 && found.spent.full_runs < 5.0, "{seed}: {regret} {:?}", found.spent);
         assert!(reason.contains("expected regret"), "{reason}");
         assert!(found.grid_full_runs.unwrap() > 3.0 * found.spent.full_runs);
