@@ -15,8 +15,8 @@ const FIT_STEPS: usize = 12;
 /// Deviations by which what is unsure is preferred.
 const CURIOSITY: f64 = 0.3;
 
-/// The most promising of these internal numbers: a Gaussian process sees the smallest loss of each trial, however far it
-/// got, and the smallest mean less 0.3 deviations is taken.
+/// The most promising of these internal numbers: a Gaussian process sees the smallest loss of each trial, less what others
+/// still gained after as many reports, and the smallest mean less 0.3 deviations is taken.
 ///
 /// Expected improvement would be the usual choice. It goes for what is unsure, and in a space of seven parameters everything
 /// but the neighbourhood of the trials is: those begun were among the best tenth hardly more often than chance has it.
@@ -30,7 +30,9 @@ pub(super) fn begin(view: &View, history: &History, curves: &Curves, among: &[Ve
     thin(&mut ranked, MOST_TRIALS, MOST_TRIALS / 2);
     let mut points = Points::new(view.axes.len());
     ranked.iter().for_each(|&i| points.push(&view.point(history, curves.trials[i as usize].trial)));
-    let mut y: Vec<f64> = ranked.iter().map(|&i| scale(lowest[i as usize])).collect();
+    let left = curves.to_come(&scale);
+    let end = |i: u32| scale(lowest[i as usize]) - left[curves.trials[i as usize].reports.len()];
+    let mut y: Vec<f64> = ranked.iter().map(|&i| end(i)).collect();
     standardise(&mut y);
     let mut few: Vec<u32> = (0..ranked.len() as u32).collect();
     thin(&mut few, MOST_FITTED, MOST_FITTED / 2);

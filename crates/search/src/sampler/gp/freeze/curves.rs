@@ -4,6 +4,8 @@ use crate::history::{History, Key, State};
 
 /// With fewer peers a trial is not compared.
 const FEWEST_PEERS: usize = 4;
+/// From fewer trials no mean fall is taken.
+const FEWEST_FALLS: i32 = 3;
 
 /// Comparable reports of all trials that say something.
 pub(super) struct Curves {
@@ -70,7 +72,7 @@ impl Curves {
         Curves { trials, reached, reports }
     }
 
-    /// Whether a trial's smallest loss is at most `patience` reports old and no larger than the median of what the others
+    /// Whether a trial's smallest loss is less than `patience` reports old and no larger than the median of what the others
     /// had after as many reports.
     pub(super) fn is_promising(&self, trial: usize, patience: usize) -> bool {
         let Some(curve) = self.trials.iter().find(|c| c.trial as usize == trial) else { return false };
@@ -88,6 +90,20 @@ impl Curves {
         let best = self.reached;
         let spread = (median - best).max(1e-12 * median.abs()).max(f64::MIN_POSITIVE);
         Some(move |loss: f64| ((loss - best) / spread + floor).min(f64::MAX).ln())
+    }
+
+    /// By how much the smallest loss, on this scale, still falls on average after n reports, by n: from one report to the next the
+    /// mean over the trials that went on.
+    pub(super) fn to_come(&self, scale: impl Fn(f64) -> f64) -> Vec<f64> {
+        let longest = self.trials.iter().map(|c| c.reports.len()).max().unwrap_or(0);
+        let mut left = vec![0.0; longest + 1];
+        for n in (1..longest).rev() {
+            let went_on = self.trials.iter().filter(|c| c.reports.len() > n);
+            let falls = went_on.map(|c| scale(c.lowest_within(n)) - scale(c.lowest_within(n + 1)));
+            let (count, sum) = falls.fold((0, 0.0), |(count, sum), fall| (count + 1, sum + fall));
+            left[n] = left[n + 1] + if count < FEWEST_FALLS { 0.0 } else { sum / f64::from(count) };
+        }
+        left
     }
 
     /// At most `most` reports as (place of the trial, place of the report): the last ones of most trials, then more of the best
@@ -143,6 +159,15 @@ mod tests {
         assert!(ask(&[7.0, 8.0, 8.0]) && !ask(&[7.0, 8.0, 8.0, 8.0]));
         // A NaN is no report, and a trial without any promises nothing.
         assert!(ask(&[7.0, f64::NAN, 4.0]) && !ask(&[f64::NAN]));
+    }
+
+    #[test]
+    fn what_is_to_come_is_what_others_gained() {
+        let c =
+            curves(&[&[9.0, 5.0, 4.0], &[8.0, 6.0, 7.0], &[7.0, 7.0, 3.0], &[9.0], &[1.0, 0.0, 0.0, -5.0]]);
+        // Falls 4, 2, 0, 1; then 1, 0, 4, 0; a fourth report has one trial only.
+        assert_eq!(c.to_come(|loss| loss), [0.0, 3.0, 1.25, 0.0, 0.0]);
+        assert_eq!(curves(&[&[f64::NAN]]).to_come(|loss| loss), [0.0]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub enum Next {
 ///
 /// After the first trials, which take one step each, three rules take turns:
 ///
-/// - **Go on.** The newest open trial is advanced while its best loss is at most five reports old and no worse than the median of
+/// - **Go on.** The newest open trial is advanced while its best loss is less than four reports old and no worse than the median of
 ///   what the others had reached after as many reports. Otherwise it is paused.
 /// - **Thaw.** With every fourth report a paused trial is taken up instead, which repairs what the first rule paused by bad
 ///   luck. A Gaussian process over parameters and ln(1 + step) predicts where each open curve would stand 1, 2, 4, … steps
@@ -38,8 +38,8 @@ pub enum Next {
 ///   steps since the one before): max over h of (1/h)·Σ of EI(x, step + j) over j = 1 … h. The horizons are several because curves
 ///   turn: of a run that overfits, the end says little about its best epoch.
 /// - **Start.** Otherwise a new trial is started, where a Gaussian process over the parameters, which sees the best loss of each
-///   trial however far it got, has its lowest mean, less 0.3 deviations. What is merely unsure is not worth a trial: in a space of
-///   many parameters that is nearly everywhere.
+///   trial, less what other trials gained on average after as many reports, has its lowest mean, less 0.3 deviations. What
+///   is merely unsure is not worth a trial: in a space of many parameters that is nearly everywhere.
 ///
 /// Both processes see y = ln((loss − best)/(median − best) + 0.2), standardised: they have to tell good curves from very good ones,
 /// and most losses are far off; but the one best value must not look like an outlier.
@@ -65,7 +65,7 @@ pub struct FreezeThaw {
 }
 
 /// Reports without a new best loss after which a trial is paused.
-const PATIENCE: usize = 5;
+const PATIENCE: usize = 4;
 /// Every so many reports a paused trial is taken up.
 const THAW_EVERY: usize = 4;
 /// New points that are judged.
