@@ -8,6 +8,7 @@ use super::model::Kernel;
 use super::view::View;
 use crate::error::SearchError;
 use crate::history::{History, Report, State};
+use crate::sampler::given::Taken;
 use crate::sampler::{Sampler, Sobol, check_match};
 use crate::space::Space;
 use crate::stream::Stream;
@@ -195,7 +196,10 @@ impl FreezeThaw {
         }
         let leaders: Vec<u32> = curves.trials.iter().take(5).map(|c| c.trial).collect();
         let units = view.candidates(history, &leaders, stream).into_iter().step_by(6).take(FRESH);
-        Ok(units.map(|unit| view.settle(&unit).0).filter(|raw| view.space.allows(raw)).collect())
+        // Steps from a leader may leave all its values as they are, and nothing promises more than the leader itself.
+        let mut taken = Taken::new(history);
+        let is_new = |raw: &Vec<f64>| view.space.allows(raw) && taken.take(raw);
+        Ok(units.map(|unit| view.settle(&unit).0).filter(is_new).collect())
     }
 }
 
@@ -289,6 +293,27 @@ mod tests {
             history.report(t, Report { step: 19, value, key: Key::COMPARABLE }).unwrap();
             history.finish(t, outcome).unwrap();
             assert!(method.choose(&space, &history, &[], &mut Stream::for_trial(1, 40)).is_ok());
+        }
+    }
+
+    #[test]
+    fn no_configuration_is_started_twice() {
+        let space: Space = "x=0.0..1.0".parse().unwrap();
+        let method = FreezeThaw::new(STEPS).unwrap();
+        let mut history = History::new(space.clone(), Direction::Minimize);
+        for n in 0..300 {
+            let next = method.choose(&space, &history, &[], &mut Stream::for_trial(1, n)).unwrap();
+            let trial = match next {
+                Next::Start(params) => {
+                    assert!(history.trials().all(|t| t.params() != params), "{params} again");
+                    history.start(&params).unwrap()
+                }
+                Next::Advance(trial) => trial,
+            };
+            let step = history.reports_of(trial).len() as u64 + 1;
+            let x = history.trial(trial).unwrap().params().float("x").unwrap();
+            let value = (x - 0.4).powi(2) + 1.0 / step as f64;
+            history.report(trial, Report { step, value, key: Key::COMPARABLE }).unwrap();
         }
     }
 
