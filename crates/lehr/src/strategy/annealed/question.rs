@@ -192,17 +192,19 @@ impl<'a> Question<'a> {
 
     /// The parameters of a place with another rate, as the space rounds it.
     pub fn params(&self, place: usize, x: f64) -> Params {
-        let mut params = self.places[place].params.clone();
-        params.set(self.goal.rate.as_str(), self.rate(x));
-        params
+        self.with_rate(place, self.rate(x))
     }
 
     /// What is recommended at a place: the rate as the decimal that was meant.
     pub fn recommended(&self, place: usize, x: f64) -> (Params, f64) {
-        let mut params = self.params(place, x);
         let rate = self.within(decimal(self.rate(x)));
+        (self.with_rate(place, rate), rate)
+    }
+
+    fn with_rate(&self, place: usize, rate: f64) -> Params {
+        let mut params = self.places[place].params.clone();
         params.set(self.goal.rate.as_str(), rate);
-        (params, rate)
+        params
     }
 
     fn rate(&self, x: f64) -> f64 {

@@ -10,7 +10,7 @@ pub(super) fn standardised(history: &History, ranked: &[u32]) -> (Vec<f64>, f64)
         return (vec![0.0; ranked.len()], 0.0);
     };
     let median = finite[finite.len() / 2];
-    let spread = (median - best).max(1e-12 * median.abs()).max(f64::MIN_POSITIVE);
+    let spread = spread(best, median);
     let clip = |l: f64| l.clamp(best, worst);
     let pruned = |t: u32| {
         let last = history.trial(t as usize).and_then(|t| t.reports().last().copied());
@@ -28,6 +28,11 @@ pub(super) fn standardised(history: &History, ranked: &[u32]) -> (Vec<f64>, f64)
         .collect();
     let unit = standardise(&mut y);
     (y, spread * unit)
+}
+
+/// The distance from the best loss to the median, never nothing.
+pub(super) fn spread(best: f64, median: f64) -> f64 {
+    (median - best).max(1e-12 * median.abs()).max(f64::MIN_POSITIVE)
 }
 
 /// A loss in units of the distance from the best to the median, logarithmic beyond the median.

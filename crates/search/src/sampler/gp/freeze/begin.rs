@@ -1,17 +1,15 @@
 //! Which trial to begin.
-use super::super::model::{Kernel, Model, Points};
+use super::super::model::{Model, Points};
 use super::super::thin;
 use super::super::values::standardise;
 use super::super::view::View;
-use super::FLOOR;
-use super::curves::{Curve, Curves};
+use super::curves::Curves;
+use super::{FLOOR, fitted};
 use crate::history::History;
 
 /// Trials that the model holds at most, and that the parameters of its kernel are fitted to.
 const MOST_TRIALS: usize = 256;
 const MOST_FITTED: usize = 72;
-/// Steps of the fit from each of its starts.
-const FIT_STEPS: usize = 12;
 /// Deviations by which what is unsure is preferred.
 const CURIOSITY: f64 = 0.3;
 
@@ -24,22 +22,20 @@ pub(super) fn begin(view: &View, history: &History, curves: &Curves, among: &[Ve
     if among.is_empty() {
         return None;
     }
-    let lowest: Vec<f64> = curves.trials.iter().map(Curve::lowest).collect();
-    let scale = curves.scale(lowest.clone(), FLOOR)?;
-    let mut ranked: Vec<u32> = (0..lowest.len() as u32).collect();
+    let scale = curves.scale(curves.trials.iter().map(|c| c.lowest).collect(), FLOOR)?;
+    let mut ranked: Vec<u32> = (0..curves.trials.len() as u32).collect();
     thin(&mut ranked, MOST_TRIALS, MOST_TRIALS / 2);
-    let mut points = Points::new(view.axes.len());
-    ranked.iter().for_each(|&i| points.push(&view.point(history, curves.trials[i as usize].trial)));
     let left = curves.to_come(&scale);
-    let end = |i: u32| scale(lowest[i as usize]) - left[curves.trials[i as usize].reports.len()];
-    let mut y: Vec<f64> = ranked.iter().map(|&i| end(i)).collect();
+    let mut points = Points::new(view.axes.len());
+    let mut y = Vec::with_capacity(ranked.len());
+    for curve in ranked.iter().map(|&i| &curves.trials[i as usize]) {
+        points.push(&view.point(history, curve.trial));
+        y.push(scale(curve.lowest) - left[curve.reports.len()]);
+    }
     standardise(&mut y);
     let mut few: Vec<u32> = (0..ranked.len() as u32).collect();
     thin(&mut few, MOST_FITTED, MOST_FITTED / 2);
-    let mut fitted = Points::new(view.axes.len());
-    few.iter().for_each(|&i| fitted.push(&points.point(i as usize)));
-    let values: Vec<f64> = few.iter().map(|&i| y[i as usize]).collect();
-    let kernel = Kernel::new(view.categorical()).fit_within(&fitted, &values, FIT_STEPS);
+    let kernel = fitted(view.categorical(), &points, &y, few.iter().map(|&i| i as usize));
     let model = Model::new(kernel, points, &y)?;
     let mut ahead = Points::new(view.axes.len());
     among.iter().for_each(|raw| ahead.push(&view.settle(&view.space.to_unit(raw)).1));

@@ -1,11 +1,12 @@
 //! Reports that compare from trial to trial, as learning curves.
 use super::super::thin;
+use super::super::values::spread;
 use crate::history::{History, Key, State};
 
 /// With fewer peers a trial is not compared.
 const FEWEST_PEERS: usize = 4;
 /// From fewer trials no mean fall is taken.
-const FEWEST_FALLS: i32 = 3;
+const FEWEST_FALLS: u32 = 3;
 
 /// Comparable reports of all trials that say something.
 pub(super) struct Curves {
@@ -21,6 +22,8 @@ pub(super) struct Curves {
 pub(super) struct Curve {
     pub(super) trial: u32,
     pub(super) reports: Vec<(u64, f64)>,
+    /// Smallest of the losses.
+    pub(super) lowest: f64,
 }
 
 impl Curve {
@@ -29,14 +32,9 @@ impl Curve {
         self.reports.iter().take(reports).map(|r| r.1).fold(f64::INFINITY, f64::min)
     }
 
-    pub(super) fn lowest(&self) -> f64 {
-        self.lowest_within(self.reports.len())
-    }
-
     /// Reports since the smallest loss.
     fn idle(&self) -> usize {
-        let lowest = self.lowest();
-        self.reports.iter().rev().take_while(|r| r.1 > lowest).count()
+        self.reports.iter().rev().take_while(|r| r.1 > self.lowest).count()
     }
 }
 
@@ -50,7 +48,7 @@ impl Curves {
             let reports: Vec<(u64, f64)> = comparable.map(|r| (r.step, history.loss(r.value))).collect();
             if !reports.is_empty() && history.states()[t] != State::Failed {
                 worst = reports.iter().map(|r| r.1).filter(|l| l.is_finite()).fold(worst, f64::max);
-                trials.push(Curve { trial: t as u32, reports });
+                trials.push(Curve { trial: t as u32, reports, lowest: f64::INFINITY });
             }
         }
         for curve in &mut trials {
@@ -62,12 +60,13 @@ impl Curves {
                 }
                 *loss = loss.max(-1e300);
             }
+            curve.lowest = curve.lowest_within(last + 1);
         }
         if worst == f64::NEG_INFINITY {
             trials.clear();
         }
-        trials.sort_by(|a, b| a.lowest().total_cmp(&b.lowest()).then(a.trial.cmp(&b.trial)));
-        let reached = trials.first().map_or(f64::INFINITY, Curve::lowest);
+        trials.sort_by(|a, b| a.lowest.total_cmp(&b.lowest).then(a.trial.cmp(&b.trial)));
+        let reached = trials.first().map_or(f64::INFINITY, |c| c.lowest);
         let reports = trials.iter().map(|c| c.reports.len()).sum();
         Curves { trials, reached, reports }
     }
@@ -80,7 +79,7 @@ impl Curves {
         let peers = self.trials.iter().filter(|c| c.trial != curve.trial && c.reports.len() >= age);
         let mut peers: Vec<f64> = peers.map(|c| c.lowest_within(age)).collect();
         peers.sort_unstable_by(f64::total_cmp);
-        curve.idle() < patience && (peers.len() < FEWEST_PEERS || curve.lowest() <= peers[peers.len() / 2])
+        curve.idle() < patience && (peers.len() < FEWEST_PEERS || curve.lowest <= peers[peers.len() / 2])
     }
 
     /// Losses on a logarithmic scale: ln((loss − best)/(median − best) + `floor`), the median taken of `losses`.
@@ -88,19 +87,26 @@ impl Curves {
         losses.sort_unstable_by(f64::total_cmp);
         let median = *losses.get(losses.len() / 2)?;
         let best = self.reached;
-        let spread = (median - best).max(1e-12 * median.abs()).max(f64::MIN_POSITIVE);
-        Some(move |loss: f64| ((loss - best) / spread + floor).min(f64::MAX).ln())
+        let gap = spread(best, median);
+        Some(move |loss: f64| ((loss - best) / gap + floor).min(f64::MAX).ln())
     }
 
     /// By how much the smallest loss, on this scale, still falls on average after n reports, by n: from one report to the next the
     /// mean over the trials that went on.
     pub(super) fn to_come(&self, scale: impl Fn(f64) -> f64) -> Vec<f64> {
         let longest = self.trials.iter().map(|c| c.reports.len()).max().unwrap_or(0);
+        let mut falls = vec![(0u32, 0.0); longest];
+        for curve in &self.trials {
+            let mut before = curve.reports[0].1;
+            for (n, &(_, loss)) in curve.reports.iter().enumerate().skip(1) {
+                let lowest = before.min(loss);
+                falls[n].0 += 1;
+                falls[n].1 += scale(before) - scale(lowest);
+                before = lowest;
+            }
+        }
         let mut left = vec![0.0; longest + 1];
-        for n in (1..longest).rev() {
-            let went_on = self.trials.iter().filter(|c| c.reports.len() > n);
-            let falls = went_on.map(|c| scale(c.lowest_within(n)) - scale(c.lowest_within(n + 1)));
-            let (count, sum) = falls.fold((0, 0.0), |(count, sum), fall| (count + 1, sum + fall));
+        for (n, &(count, sum)) in falls.iter().enumerate().skip(1).rev() {
             left[n] = left[n + 1] + if count < FEWEST_FALLS { 0.0 } else { sum / f64::from(count) };
         }
         left

@@ -4,7 +4,7 @@ mod curves;
 mod thaw;
 
 use super::list::List;
-use super::model::Kernel;
+use super::model::{Kernel, Points};
 use super::view::View;
 use crate::error::SearchError;
 use crate::history::{History, Report, State};
@@ -53,7 +53,8 @@ pub enum Next {
 /// ends. Diverged trials count as the worst, failed ones are ignored; a pending trial whose last report is NaN or infinite in
 /// the bad direction is never advanced.
 ///
-/// Cost: a start as [`super::GaussianProcess`] with 256 trials, a thaw with 160 reports, whatever their number.
+/// Cost: a start as [`super::GaussianProcess`] with 256 trials, a thaw with 160 reports, whatever their number; a thaw
+/// judges each open trial.
 /// Source: Swersky, Snoek and Adams, "Freeze-thaw Bayesian optimization", 2014; a kernel over parameters and step, and
 /// improvement a short way ahead, as in Wistuba et al. (DyHPO), NeurIPS 2022; several horizons as in Rakotoarison et al. (ifBO),
 /// ICML 2024, which draws one at random; the median of reports as in Golovin et al. (Vizier), KDD 2017. That the three take
@@ -71,6 +72,8 @@ const PATIENCE: usize = 4;
 const THAW_EVERY: usize = 4;
 /// New points that are judged.
 const FRESH: usize = 96;
+/// Steps of the fit of a kernel's parameters from each of its starts.
+const FIT_STEPS: usize = 12;
 /// Added to losses, in units of the gap between the best and the median, before their logarithm is taken.
 const FLOOR: f64 = 0.2;
 
@@ -201,6 +204,17 @@ impl FreezeThaw {
         let is_new = |raw: &Vec<f64>| view.space.allows(raw) && taken.take(raw);
         Ok(units.map(|unit| view.settle(&unit).0).filter(is_new).collect())
     }
+}
+
+/// A kernel whose parameters are fitted to some of the points.
+fn fitted(categorical: Vec<bool>, points: &Points, y: &[f64], some: impl Iterator<Item = usize>) -> Kernel {
+    let mut few = Points::new(points.columns.len());
+    let mut values = Vec::new();
+    for i in some {
+        few.push(&points.point(i));
+        values.push(y[i]);
+    }
+    Kernel::new(categorical).fit_within(&few, &values, FIT_STEPS)
 }
 
 #[cfg(test)]

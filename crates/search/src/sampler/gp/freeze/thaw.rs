@@ -1,9 +1,9 @@
 //! Which paused trial to take up again.
-use super::super::model::{Kernel, Model, Points, log_gain};
+use super::super::model::{Model, Points, log_gain};
 use super::super::values::standardise;
 use super::super::view::View;
-use super::FLOOR;
 use super::curves::Curves;
+use super::{FLOOR, fitted};
 use crate::history::History;
 use crate::space::Space;
 
@@ -11,8 +11,6 @@ use crate::space::Space;
 const MOST_REPORTS: usize = 160;
 /// Reports that the parameters of the kernel are fitted to, at most: they are fitted anew at each decision.
 const MOST_FITTED: usize = 64;
-/// Steps of the fit from each of its starts.
-const FIT_STEPS: usize = 12;
 
 /// A Gaussian process over parameters and ln(1 + step), conditioned on reports.
 pub(super) struct Thaw<'a> {
@@ -42,15 +40,10 @@ impl<'a> Thaw<'a> {
         let unit = standardise(&mut y);
         let best = (scale(curves.reached) - mean) / unit;
         let few = curves.choose(MOST_FITTED);
-        let mut fitted = Points::new(view.axes.len() + 1);
-        let mut values = Vec::with_capacity(few.len());
-        for (i, _) in chosen.iter().enumerate().filter(|(_, report)| few.contains(report)) {
-            fitted.push(&points.point(i));
-            values.push(y[i]);
-        }
         let mut categorical = view.categorical();
         categorical.push(false);
-        let kernel = Kernel::new(categorical).fit_within(&fitted, &values, FIT_STEPS);
+        let kernel =
+            fitted(categorical, &points, &y, (0..chosen.len()).filter(|&i| few.contains(&chosen[i])));
         Some(Thaw { view, last_step, model: Model::new(kernel, points, &y)?, best })
     }
 
