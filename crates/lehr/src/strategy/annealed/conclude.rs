@@ -64,7 +64,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let (answer, simpler) = choice(search)?;
     let (place, x) = search.known.answers.at[answer];
     let x = rounded(x).clamp(question.low, question.high);
-    let (params, peak) = question.recommended(place, x);
+    let params = question.params(place, x);
     let features = &search.known.features[place];
     let sign = if goal.direction == lehr_search::Direction::Minimize { 1.0 } else { -1.0 };
     let tried: Vec<&Point> = question.points.iter().filter(|p| p.seen != Seen::Open).collect();
@@ -72,7 +72,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let loudness = search.loudness();
     let narrow = 1.0 - TOO_WIDE / (1.0 + loudness);
     let range = rate_range(question.low, question.high, interval(bests.clone(), narrow));
-    let rate = Estimate { value: peak, interval: Some(range) };
+    let rate = Estimate { value: question.rate(x), interval: Some(range) };
     let spot = model.spot(features, x, 0.0, None);
     let losses: Vec<f64> = model.draws.iter().map(|d| model.expect(d, features, &spot).mean()).collect();
     let value = model.loss(losses.iter().sum::<f64>() / losses.len() as f64);

@@ -192,27 +192,14 @@ impl<'a> Question<'a> {
 
     /// The parameters of a place with another rate, as the space rounds it.
     pub fn params(&self, place: usize, x: f64) -> Params {
-        self.with_rate(place, self.rate(x))
-    }
-
-    /// What is recommended at a place: the rate as the decimal that was meant.
-    pub fn recommended(&self, place: usize, x: f64) -> (Params, f64) {
-        let rate = self.within(decimal(self.rate(x)));
-        (self.with_rate(place, rate), rate)
-    }
-
-    fn with_rate(&self, place: usize, rate: f64) -> Params {
         let mut params = self.places[place].params.clone();
-        params.set(self.goal.rate.as_str(), rate);
+        params.set(self.goal.rate.as_str(), self.rate(x));
         params
     }
 
-    fn rate(&self, x: f64) -> f64 {
-        self.within(x.clamp(self.low, self.high).exp2())
-    }
-
-    /// A rate whose rounding may have left the range by a digit.
-    fn within(&self, rate: f64) -> f64 {
+    /// A rate of the range from its log₂, as a decimal; rounding may have left the range by a digit.
+    pub fn rate(&self, x: f64) -> f64 {
+        let rate = decimal(x.clamp(self.low, self.high).exp2());
         match self.goal.space.get(&self.goal.rate).map(|parameter| &parameter.domain) {
             Some(Domain::Float { low, high, .. }) => rate.clamp(*low, *high),
             _ => rate,
