@@ -10,8 +10,6 @@ use super::surface::Surface;
 use super::task::{Bench, Result};
 use super::truth::Truth;
 
-/// Seeds of the table.
-const SEEDS: usize = 32;
 /// Octaves of the range that a search is given.
 const OCTAVES: f64 = 16.6;
 /// Full runs at which the regret is shown.
@@ -21,6 +19,8 @@ const LOOKS: [f64; 7] = [0.1, 0.2, 0.4, 0.6, 1.0, 2.0, 4.0];
 struct Lab {
     /// Full runs spent and regret, after every run.
     events: Vec<(f64, f64)>,
+    /// Octaves of the answer above the best rate, after every run.
+    off: Vec<(f64, f64)>,
     /// Whether the interval of the best rate holds it, its width in octaves, and its interval score.
     rate: (bool, f64, f64),
     loss: bool,
@@ -36,7 +36,7 @@ pub fn run(folder: &Path, arguments: &[String]) -> Result<()> {
     let (repeats, budget) = (number(0)? as u64, number(1)?);
     for name in &arguments[2..] {
         let bench = Bench::new(name)?;
-        let surface = Surface::cached(&bench, SEEDS, folder)?;
+        let surface = Surface::cached(&bench, folder)?;
         let truth = Truth::cached(&bench, folder)?;
         if repeats == 0 {
             println!("{name}: tables are there");
@@ -63,9 +63,13 @@ fn search(bench: &Bench, surface: &Surface, truth: &Truth, seed: u64, budget: f6
     };
     let (range, loss) = (found.rate.ok_or("no interval")?, found.loss.ok_or("no loss")?);
     let events: Vec<(f64, f64)> = found.events.iter().map(|e| (e.0, regret(&e.1))).collect();
+    let off = |params: &Option<Params>| {
+        params.as_ref().and_then(|p| p.float("lr")).map_or(f64::NAN, |rate| (rate / truth.best_rate).log2())
+    };
     let real = truth.lowest() + events.last().map_or(f64::NAN, |e| e.1);
     Ok(Lab {
         events,
+        off: found.events.iter().map(|e| (e.0, off(&e.1))).collect(),
         rate: score(range.low.log2(), range.high.log2(), truth.best_rate.log2()),
         loss: loss.low <= real && real <= loss.high,
         noise: found.noise.map_or(f64::NAN, |noise| noise / truth.noise),
@@ -96,6 +100,12 @@ fn report(bench: &Bench, truth: &Truth, all: &[Lab]) {
     let mean = |of: Vec<f64>| of.iter().sum::<f64>() / of.len() as f64;
     let looks = LOOKS.map(|x| format!("{x}: {:.1e}", quartiles(all.iter().map(|s| at(s, x)).collect())[1]));
     println!("  median regret at {}", looks.join(", "));
+    let off = |s: &Lab, spent: f64| s.off.iter().rev().find(|e| e.0 <= spent).map_or(f64::NAN, |e| e.1);
+    let looks = LOOKS.map(|x| {
+        let [a, b, c] = quartiles(all.iter().map(|s| off(s, x)).collect());
+        format!("{x}: {b:+.2} [{a:+.2}, {c:+.2}]")
+    });
+    println!("  octaves above the best rate at {}", looks.join(", "));
     let [a, b, c] = quartiles(all.iter().map(|s| s.noise).collect());
     println!("  noise seen over the true one: {b:.2} [{a:.2}, {c:.2}]");
     let last = |s: &Lab| s.events.last().copied().unwrap_or((f64::NAN, f64::NAN));

@@ -79,7 +79,7 @@ const fn rate_alone(
 }
 
 /// Data, models, optimisers, batches, horizons, ranges of rates, schedules, other parameters.
-const TASKS: [Row; 11] = [
+const TASKS: [Row; 12] = [
     rate_alone("a9a-sgd", ["a9a", "logistic", "sgd"], 16, 2000, (0.001, 100.0)),
     Row {
         truth_seeds: MANY_SEEDS,
@@ -88,6 +88,10 @@ const TASKS: [Row; 11] = [
     Row {
         truth_seeds: MANY_SEEDS,
         ..rate_alone("a9a-adamw", ["a9a", "mlp:16", "adamw"], 16, 1600, (1e-5, 1.0))
+    },
+    Row {
+        truth_seeds: MANY_SEEDS,
+        ..rate_alone("a9a-adamw-64", ["a9a", "mlp:16", "adamw"], 64, 1600, (1e-5, 1.0))
     },
     rate_alone("wine-softmax", ["wine", "softmax", "momentum"], 8, 2000, (1e-4, 10.0)),
     rate_alone("wine-softmax-adamw", ["wine", "softmax", "adamw"], 8, 2000, (1e-5, 10.0)),
@@ -182,6 +186,11 @@ impl Bench {
     /// Whether the rate is all that is searched.
     pub fn rate_alone(&self) -> bool {
         self.others.is_empty()
+    }
+
+    /// Whether a program trains.
+    pub fn is_program(&self) -> bool {
+        matches!(self.trained, Trained::Program(_))
     }
 
     /// What is searched, with rates of this range.
