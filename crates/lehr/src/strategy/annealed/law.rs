@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! loss(x, τ) = level + F(x + τ) + O(x + τ) + G(x, τ) + H(τ)
-//! F(s) = A·2^{−αu − qu²} + B·2^{−βu}     u = s − x₀ − τ₀ − b     what is still to be learnt after a progress s
+//! F(s) = A·2^{−αu − qu²}                 u = s − x₀ − τ₀ − b     what is still to be learnt after a progress s
 //! O(s) = ω·log₂(1 + 4^{u − o})/2                                 over-fitting: from the progress o on, so much per octave
 //! G(x, τ) = Γ·2^{gw + g₂w₊² − c(τ−τ₀)}   w = x − x₀ − b          the noise that annealing has not taken away
 //! H(τ) = h·(2^{−η(τ−τ₀)} − 1)/(η ln 2)                           what short runs lack at any rate
@@ -15,14 +15,10 @@
 //! every horizon.
 //!
 //! A run at a low rate is a walk along the gradient flow, for which only the sum of the rates counts: so a short run at a high
-//! rate says what a long one at a low rate will give, and where its best rate is follows from both sides. A, B and Γ are such
+//! rate says what a long one at a low rate will give, and where its best rate is follows from both sides. A and Γ are such
 //! that at the anchor's horizon the best rate is x₀ + b and an octave costs K there. On the tasks of `cargo xtask bench
 //! tuning` F is the same at all horizons to the fourth digit where noise does not hide it; multi-epoch data have O, which
 //! makes the best rate fall like one over the horizon.
-//!
-//! The second part of F is learnt slowly: β = 0.35, and at the best rate it is a share ρ of F's slope. A network first learns what a
-//! linear model can, within a few octaves of progress, and then little for many more. Short runs end in between and are as good over
-//! three octaves of rates; without the slow part the law is an octave too low at the target (`a9a-adamw-64` in the benchmark).
 
 use std::f64::consts::LN_2;
 
@@ -46,11 +42,10 @@ const NOISE_RATE: usize = 13;
 const JITTER: usize = 14;
 const CLIFF: usize = 15;
 const CLIFF_DRIFT: usize = 16;
-const SLOW: usize = 17;
-pub(super) const SPREAD: usize = 18;
-pub(super) const DECAY: usize = 19;
+pub(super) const SPREAD: usize = 17;
+pub(super) const DECAY: usize = 18;
 /// Number of coordinates of the law.
-pub(super) const COORDINATES: usize = 20;
+pub(super) const COORDINATES: usize = 19;
 
 /// Mean and standard deviation of each coordinate before any data; losses in units of the model's scale. They are wide enough
 /// for the tasks of `cargo xtask bench tuning`, whose spread they follow.
@@ -72,7 +67,6 @@ pub(super) const PRIOR: [(f64, f64); COORDINATES] = [
     (-2.5, 1.0),  // ln of a seed's head start, in octaves of progress
     (4.0, 2.5),   // octaves from the anchor to the cliff; it may be below the best rate
     (0.3, 0.35),  // by how much the cliff rises per octave of horizon
-    (-2.0, 1.5),  // ln of the odds ρ/(1 − ρ)
     (-4.0, 1.5),  // ln of the spread of levels between other parameters
     (-2.3, 1.5),  // log₂ of the shrinkage that halves over-fitting
 ];
@@ -91,8 +85,6 @@ const MOST: f64 = 4.0;
 /// with it costs K at z = DEAR, and grows by this power.
 const DECAY_POWER: f64 = 1.3;
 const DEAR: (f64, f64) = (8.0, 1.6);
-/// β: the power of the progress with which the slow part of F falls.
-const SLOW_POWER: f64 = 0.35;
 /// The width of the cliff, in octaves.
 const CLIFF_WIDTH: f64 = 0.35;
 
@@ -112,8 +104,6 @@ pub(super) struct Law {
     best: f64,
     level: f64,
     fall: (f64, f64, f64),
-    /// The slope of the slow part of F at the best rate.
-    slow: f64,
     rise: (f64, f64, f64),
     anneal: f64,
     lack: (f64, f64),
@@ -176,15 +166,13 @@ impl Law {
     pub fn new(v: &[f64], anchor: Anchor) -> Self {
         let bend = v[BEND].exp();
         let (fall, rise) = (v[FALL].exp() * LN_2, v[RISE].exp() * LN_2);
-        let share = 1.0 / (1.0 + (-v[SLOW]).exp());
-        let steep = 2.0 * bend / ((1.0 - share) * fall + share * SLOW_POWER * LN_2 + rise);
-        let (a, slow, gamma) = ((1.0 - share) * steep / fall, share * steep, steep / rise);
+        let sum = fall + rise;
+        let (a, gamma) = (2.0 * bend / (fall * sum), 2.0 * bend / (rise * sum));
         Self {
             anchor,
             best: anchor.x + v[BEST],
-            level: anchor.loss - a - slow / (SLOW_POWER * LN_2) - gamma,
+            level: anchor.loss - a - gamma,
             fall: (a, fall, v[FALL_BOW].exp() * LN_2),
-            slow,
             rise: (gamma, rise, v[RISE_BOW].max(0.0) * LN_2),
             anneal: v[ANNEAL] * LN_2,
             lack: (v[LACK].exp(), v[LACK_POWER]),
@@ -216,11 +204,8 @@ impl Law {
         // Before the vertex of the bow nothing is learnt yet.
         let (a, alpha, bow) = self.fall;
         let learnt = u.max(-alpha / (2.0 * bow)).max(-30.0);
-        let fast = a * (-alpha * learnt - bow * learnt * learnt).exp();
-        let beta = SLOW_POWER * LN_2;
-        let slow = self.slow * (-beta * learnt).exp();
-        let fall = fast + slow / beta;
-        let slope = fast * (alpha + 2.0 * bow * learnt).max(0.0) + slow;
+        let fall = a * (-alpha * learnt - bow * learnt * learnt).exp();
+        let slope = fall * (alpha + 2.0 * bow * learnt).max(0.0);
         let (omega, from) = self.over;
         let beyond = 2.0 * LN_2 * (u - from);
         let over =
@@ -245,7 +230,7 @@ impl Law {
             fall,
             rise,
             lack,
-            usual: a + self.slow / beta,
+            usual: a,
             noise,
             floor,
             wrecked,
