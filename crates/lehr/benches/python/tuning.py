@@ -31,6 +31,7 @@ DECADES = 5
 TASKS = {
     "a9a-sgd": (20, 20),
     "a9a-momentum": (20, 20),
+    "a9a-adamw": (20, 20),
     "a9a-adamw-64": (20, 20),
     "wine-softmax": (20, 20),
     "wine-softmax-adamw": (20, 20),
@@ -39,8 +40,8 @@ TASKS = {
     "wine-five": (20, 60),
     "characters": (5, 10),
 }
-# The noise of one run is three to six times what an octave costs: one search with one seed finds the mark by luck.
-NOISY = {"a9a-adamw": (20, 20), "wine-mlp-momentum": (20, 20), "wine-mlp-adamw": (20, 20)}
+# The noise of one run is three to four times what an octave costs: one search with one seed finds the mark by luck.
+NOISY = {"wine-mlp-momentum": (20, 20), "wine-mlp-adamw": (20, 20)}
 QUICK = ["a9a-sgd", "wine-softmax", "a9a-schedules", "wine-five"]
 OURS = "lehr:annealed"
 # Full runs after which ours ends, which is what `lehr tune` spends at most by itself.
