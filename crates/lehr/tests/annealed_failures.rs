@@ -229,10 +229,13 @@ fn the_winner_is_cursed() {
     let (mut held, mut flattered, mut lowest) = (0, 0.0, 0.0);
     const SEARCHES: u64 = 6;
     for seed in 1..=SEARCHES {
-        let goal =
-            Goal { abilities: Abilities::RATE_ONLY, schedule: None, ..goal(seed * 31, "lr=log 1e-4..0.3") };
-        // It would stop after three or four runs, whose lowest loss is not too good yet.
-        let goal = Goal { tolerance: Some(0.0), ..goal };
+        let goal = Goal {
+            abilities: Abilities::RATE_ONLY,
+            schedule: None,
+            // It would stop after three or four runs, whose lowest loss is not too good yet.
+            tolerance: Some(0.0),
+            ..goal(seed * 31, "lr=log 1e-4..0.3")
+        };
         let (record, found) = world.search(&goal.max_trials(10));
         let truth = 2.1 + world.regret(&answer(&found));
         let loss = found.loss.unwrap();

@@ -15,12 +15,18 @@ const OCTAVES: f64 = 16.6;
 /// Full runs at which the regret is shown.
 const LOOKS: [f64; 7] = [0.1, 0.2, 0.4, 0.6, 1.0, 2.0, 4.0];
 
+/// What was recommended after a run.
+struct Answer {
+    /// Full runs spent.
+    spent: f64,
+    regret: f64,
+    /// Octaves above the best rate.
+    off: f64,
+}
+
 /// What came of one search.
 struct Lab {
-    /// Full runs spent and regret, after every run.
-    events: Vec<(f64, f64)>,
-    /// Octaves of the answer above the best rate, after every run.
-    off: Vec<(f64, f64)>,
+    answers: Vec<Answer>,
     /// Whether the interval of the best rate holds it, its width in octaves, and its interval score.
     rate: (bool, f64, f64),
     loss: bool,
@@ -58,18 +64,19 @@ fn search(bench: &Bench, surface: &Surface, truth: &Truth, seed: u64, budget: f6
     let found = super::search::search(&Annealed::default(), &goal, false, |params, plan| {
         Ok(surface.run(params.float("lr").unwrap_or(f64::NAN), plan.horizon, plan.seed))
     })?;
-    let regret = |params: &Option<Params>| {
-        params.as_ref().and_then(|p| p.float("lr")).map_or(f64::INFINITY, |rate| truth.regret(rate))
-    };
     let (range, loss) = (found.rate.ok_or("no interval")?, found.loss.ok_or("no loss")?);
-    let events: Vec<(f64, f64)> = found.events.iter().map(|e| (e.0, regret(&e.1))).collect();
-    let off = |params: &Option<Params>| {
-        params.as_ref().and_then(|p| p.float("lr")).map_or(f64::NAN, |rate| (rate / truth.best_rate).log2())
+    let answer = |(spent, params): &(f64, Option<Params>)| {
+        let rate = params.as_ref().and_then(|p| p.float("lr"));
+        Answer {
+            spent: *spent,
+            regret: rate.map_or(f64::INFINITY, |rate| truth.regret(rate)),
+            off: rate.map_or(f64::NAN, |rate| (rate / truth.best_rate).log2()),
+        }
     };
-    let real = truth.lowest() + events.last().map_or(f64::NAN, |e| e.1);
+    let answers: Vec<Answer> = found.events.iter().map(answer).collect();
+    let real = truth.lowest() + answers.last().map_or(f64::NAN, |a| a.regret);
     Ok(Lab {
-        events,
-        off: found.events.iter().map(|e| (e.0, off(&e.1))).collect(),
+        answers,
         rate: score(range.low.log2(), range.high.log2(), truth.best_rate.log2()),
         loss: loss.low <= real && real <= loss.high,
         noise: found.noise.map_or(f64::NAN, |noise| noise / truth.noise),
@@ -79,8 +86,8 @@ fn search(bench: &Bench, surface: &Surface, truth: &Truth, seed: u64, budget: f6
 
 /// When a search was good for the first time and stayed so.
 fn reached(search: &Lab, limit: f64) -> f64 {
-    let good = search.events.iter().rev().take_while(|event| event.1 <= limit);
-    good.last().map_or(f64::INFINITY, |event| event.0)
+    let good = search.answers.iter().rev().take_while(|answer| answer.regret <= limit);
+    good.last().map_or(f64::INFINITY, |answer| answer.spent)
 }
 
 fn quartiles(mut of: Vec<f64>) -> [f64; 3] {
@@ -95,24 +102,28 @@ fn report(bench: &Bench, truth: &Truth, all: &[Lab]) {
         let share = all.iter().filter(|s| reached(s, limit).is_finite()).count();
         println!("  {name} ({limit:.1e}): {b:.2} [{a:.2}, {c:.2}], {} %", 100 * share / all.len());
     }
-    let at =
-        |s: &Lab, spent: f64| s.events.iter().rev().find(|e| e.0 <= spent).map_or(f64::INFINITY, |e| e.1);
+    // Quartiles of something of the answers that were there after so many full runs.
+    let looked = |spent: f64, missing: f64, of: fn(&Answer) -> f64| {
+        let at = |s: &Lab| s.answers.iter().rev().find(|a| a.spent <= spent).map_or(missing, of);
+        quartiles(all.iter().map(at).collect())
+    };
     let mean = |of: Vec<f64>| of.iter().sum::<f64>() / of.len() as f64;
-    let looks = LOOKS.map(|x| format!("{x}: {:.1e}", quartiles(all.iter().map(|s| at(s, x)).collect())[1]));
+    let looks = LOOKS.map(|x| format!("{x}: {:.1e}", looked(x, f64::INFINITY, |a| a.regret)[1]));
     println!("  median regret at {}", looks.join(", "));
-    let off = |s: &Lab, spent: f64| s.off.iter().rev().find(|e| e.0 <= spent).map_or(f64::NAN, |e| e.1);
     let looks = LOOKS.map(|x| {
-        let [a, b, c] = quartiles(all.iter().map(|s| off(s, x)).collect());
+        let [a, b, c] = looked(x, f64::NAN, |a| a.off);
         format!("{x}: {b:+.2} [{a:+.2}, {c:+.2}]")
     });
     println!("  octaves above the best rate at {}", looks.join(", "));
     let [a, b, c] = quartiles(all.iter().map(|s| s.noise).collect());
     println!("  noise seen over the true one: {b:.2} [{a:.2}, {c:.2}]");
-    let last = |s: &Lab| s.events.last().copied().unwrap_or((f64::NAN, f64::NAN));
+    let at_stop = |of: fn(&Answer) -> f64| {
+        quartiles(all.iter().map(|s| s.answers.last().map_or(f64::NAN, of)).collect())[1]
+    };
     println!(
         "  stop {:.2}, regret {:.1e}; best rate {} of {} in its interval, width {:.2}, score {:.2}; loss {} of {}; slowest decision {:.0} ms, mean {:.0} ms",
-        quartiles(all.iter().map(|s| last(s).0).collect())[1],
-        quartiles(all.iter().map(|s| last(s).1).collect())[1],
+        at_stop(|a| a.spent),
+        at_stop(|a| a.regret),
         all.iter().filter(|s| s.rate.0).count(),
         all.len(),
         mean(all.iter().map(|s| s.rate.1).collect()),
