@@ -13,7 +13,7 @@ use super::truth::Truth;
 /// Octaves of the range that a search is given.
 const OCTAVES: f64 = 16.6;
 /// Full runs at which the regret is shown.
-const LOOKS: [f64; 7] = [0.1, 0.2, 0.4, 0.6, 1.0, 2.0, 4.0];
+const LOOKS: [f64; 7] = [0.2, 0.4, 0.7, 1.0, 1.5, 2.0, 4.0];
 
 /// What was recommended after a run.
 struct Answer {
@@ -110,6 +110,14 @@ fn report(bench: &Bench, truth: &Truth, all: &[Lab]) {
     let mean = |of: Vec<f64>| of.iter().sum::<f64>() / of.len() as f64;
     let looks = LOOKS.map(|x| format!("{x}: {:.1e}", looked(x, f64::INFINITY, |a| a.regret)[1]));
     println!("  median regret at {}", looks.join(", "));
+    for (name, limit) in [("an octave", truth.miss(1.0)), ("half an octave", truth.miss(0.5))] {
+        let good = |s: &&Lab, x: f64| {
+            s.answers.iter().rev().find(|a| a.spent <= x).is_some_and(|a| a.regret <= limit)
+        };
+        let share = |x: f64| 100 * all.iter().filter(|s| good(s, x)).count() / all.len();
+        let looks = LOOKS.map(|x| format!("{x}: {} %", share(x)));
+        println!("  within {name} at {}", looks.join(", "));
+    }
     let looks = LOOKS.map(|x| {
         let [a, b, c] = looked(x, f64::NAN, |a| a.off);
         format!("{x}: {b:+.2} [{a:+.2}, {c:+.2}]")
