@@ -15,7 +15,7 @@ use super::law::{
     Anchor, COORDINATES, DECAY, Law, OVER_FROM, PRIOR, Place, SPREAD, Said, louder_rise, over_from,
 };
 use super::lean::Lean;
-use super::posterior;
+use super::posterior::{self, Drawn, Odd};
 use super::question::{Point, Question, Seen};
 
 /// Rungs that may share a level: one per octave below the target.
@@ -26,6 +26,8 @@ const WRECK: f64 = 3.0;
 const SOUND: f64 = 0.02;
 /// Runs that enter the posterior at most; of more those are left out that cost most against what they say.
 const MOST_POINTS: usize = 64;
+/// Probability that a run got stuck.
+const STUCK: f64 = 0.04;
 /// Points per octave at which the best rate of a draw is looked for.
 const PER_OCTAVE: f64 = 4.0;
 
@@ -196,18 +198,22 @@ struct Runs<'a> {
 }
 
 impl Runs<'_> {
-    /// ln likelihood of coordinates; the runs' amplitudes and errors are left in the room.
-    fn log_likelihood(&self, v: &[f64], field: &Field, room: &mut Room) -> f64 {
+    /// ln likelihood of coordinates, and of which runs got stuck; the runs' amplitudes and errors are left in the room.
+    fn log_likelihood(&self, v: &[f64], stuck: u64, field: &Field, room: &mut Room) -> f64 {
         let law = Law::new(v, self.anchor);
         let spread = v[SPREAD].exp();
         let said = |p: &Point| law.at(p.x, p.tau, self.features[p.place].place(&v[COORDINATES..]));
         room.amplitudes.clear();
         room.errors.clear();
         let mut sum = 0.0;
-        for (p, loss) in self.done.iter().zip(&self.losses) {
+        for (i, (p, loss)) in self.done.iter().zip(&self.losses).enumerate() {
             let said = said(p);
-            room.amplitudes.push(Amplitudes::of(&said, spread));
-            room.errors.push(loss - said.loss);
+            let (of, by) = match Amplitudes::of(&said, spread) {
+                of if stuck >> i & 1 == 1 => of.stuck(),
+                of => (of, 0.0),
+            };
+            room.amplitudes.push(of);
+            room.errors.push(loss - said.loss - by);
             sum += (1.0 - said.wrecked).max(SOUND).ln();
         }
         for p in &self.lost {
@@ -266,14 +272,16 @@ impl Model {
         prior[OVER_FROM] = over_from(target.steps_per_epoch.map(|epoch| target.steps as f64 / epoch));
         prior.resize(COORDINATES + weights, (0.0, 1.0));
         let room = RefCell::new(Room::default());
-        let likelihood = |v: &[f64]| runs.log_likelihood(v, &field, &mut room.borrow_mut());
+        let likelihood =
+            |v: &[f64], stuck: u64| runs.log_likelihood(v, stuck, &field, &mut room.borrow_mut());
+        let odd = Odd { count: runs.done.len(), probability: STUCK };
         let mut stream = Stream::for_trial(seed, question.points.len() as u64);
-        let drawn = posterior::draw(&prior, &runs.free(weights), &likelihood, &mut stream);
+        let drawn = posterior::draw(&prior, &runs.free(weights), odd, &likelihood, &mut stream);
         let spots = field.spots();
         let draws = drawn
             .into_iter()
-            .map(|v| {
-                likelihood(&v);
+            .map(|Drawn { v, odd }| {
+                likelihood(&v, odd);
                 let room = room.borrow();
                 Draw {
                     spread: v[SPREAD].exp(),

@@ -198,7 +198,9 @@ fn a_drift_that_curves() {
 fn noise_widens_the_interval_and_ends_the_search() {
     let world = World { noise: 0.03, ..PLAIN };
     let width = |world: &World, seed: u64| {
-        let goal = Goal { abilities: Abilities::RATE_ONLY, schedule: None, ..goal(seed) }.max_trials(8);
+        let goal =
+            Goal { abilities: Abilities::RATE_ONLY, schedule: None, tolerance: Some(0.0), ..goal(seed) };
+        let goal = goal.max_trials(8);
         let (record, _) = search(&goal, &|p, h, s| world.run(p, h, s));
         let range = result(&goal, &record).rate.unwrap().interval.unwrap();
         (range.high / range.low).log2()
@@ -220,6 +222,32 @@ fn noise_widens_the_interval_and_ends_the_search() {
     let (quiet, loud) = (median(&PLAIN), median(&world));
     assert!(loud > 1.5 * quiet && (0.003..0.1).contains(&loud), "{loud} {quiet}");
     assert!((0.0005..0.02).contains(&quiet), "{quiet}");
+}
+
+/// Of seven full runs one ends a hundred noises above what its neighbours say: it got stuck, and moves the answer by little. Without
+/// the law knowing of such runs the answer is 1 to 2 octaves off, at an interval of 14 and more.
+#[test]
+fn a_run_that_got_stuck_does_not_mislead() {
+    let answer = |stuck: Option<i32>| {
+        let (goal, mut record) = (goal(3), Record::default());
+        for k in -10..=-4 {
+            let (number, _) = begin(&goal, &mut record, f64::from(k), TARGET, seeds::first(&goal, TARGET));
+            let up = if stuck == Some(k) { 0.2 } else { 0.0 };
+            record.finish(number, RunState::Complete(PLAIN.mean(f64::from(k), TARGET) + up));
+        }
+        let rate = result(&goal, &record).rate.unwrap();
+        let range = rate.interval.unwrap();
+        (rate.value.log2(), (range.high / range.low).log2())
+    };
+    let (plain, _) = answer(None);
+    assert!((plain - PLAIN.best).abs() < 0.5, "{plain}");
+    for x in [-8, -7, -6] {
+        let (found, width) = answer(Some(x));
+        assert!(
+            (found - plain).abs() < 0.5 && width < 5.0,
+            "stuck at {x}: {found} for {plain}, width {width}"
+        );
+    }
 }
 
 #[test]
@@ -539,7 +567,7 @@ fn a_run_that_ended_better_than_the_answer_is_named() {
     let named =
         |record: &Record| result(&goal, record).doubts.iter().any(|d| d.contains("ended at 1.2, better"));
     assert!(!named(&record));
-    let (number, _) = begin(&goal, &mut record, -12.3, TARGET / 4, 77);
+    let (number, _) = begin(&goal, &mut record, -6.9, TARGET / 4, 77);
     record.finish(number, RunState::Complete(1.2));
     assert!(named(&record), "{:?}", result(&goal, &record).doubts);
 }
