@@ -5,6 +5,7 @@ use lehr_theory::{Rates, Ratio, Robustness};
 
 use super::Search;
 use super::choose::{Answers, bests};
+use super::model::Model;
 use super::question::{Point, Seen, decimal};
 use crate::strategy::{Estimate, Goal, Range, Recommendation, Record, Spent, StrategyError};
 use crate::sweep::simplicity;
@@ -14,13 +15,13 @@ const CONFIDENCE: f64 = 0.9;
 /// By which share the draws' intervals of the best rate are too wide where there is no noise: the law's errors are as large as the
 /// worst tasks need. With much noise, beside which they hardly count, they are as they should be. Measured on tabulated runs
 /// (`cargo xtask bench tuning -- --lab`), checked on live ones (`--calibrate`).
-const TOO_WIDE: f64 = 0.3;
+const TOO_WIDE: f64 = 0.35;
 /// How wide the interval of the expected loss is, as a share of the draws' own: where noise is small beside what an octave costs, so
 /// small that the law's errors decide, and where it is large, which few runs of one seed make out to be less than it is; the third
 /// is where other parameters are searched, too. Measured on live runs.
-const LOSS_WIDTH: (f64, f64, f64) = (0.25, 1.4, 1.4);
+const LOSS_WIDTH: (f64, f64, f64) = (0.22, 1.1, 1.4);
 /// Noise that is neither small nor large, over what an octave costs.
-const MODERATE: f64 = 0.22;
+const MODERATE: f64 = 0.4;
 /// Horizons that count as long ones: within so many octaves of the longest.
 const LONG: f64 = 2.0;
 /// The factors at which R(ρ) is given.
@@ -68,16 +69,22 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let features = &search.known.features[place];
     let sign = if goal.direction == lehr_search::Direction::Minimize { 1.0 } else { -1.0 };
     let tried: Vec<&Point> = question.points.iter().filter(|p| p.seen != Seen::Open).collect();
-    let bests = bests(model, features, 0.0);
-    let loudness = search.loudness();
+    let doubting = doubting(search);
+    let doubting = doubting.as_ref().unwrap_or(model);
+    let loudness = search.loudness(doubting);
     let narrow = 1.0 - TOO_WIDE / (1.0 + loudness);
-    let range = rate_range(question.low, question.high, interval(bests.clone(), narrow));
+    let (low, high) = interval(bests(doubting, features, 0.0), narrow);
+    let range = rate_range(question.low, question.high, (low.min(x), high.max(x)));
     let rate = Estimate { value: question.rate(x), interval: Some(range) };
-    let spot = model.spot(features, x, 0.0, None);
-    let losses: Vec<f64> = model.draws.iter().map(|d| model.expect(d, features, &spot).mean()).collect();
-    let value = model.loss(losses.iter().sum::<f64>() / losses.len() as f64);
-    let (a, b) = interval(losses, loss_width(loudness, question.has_others()));
-    let (best, worst) = (model.loss(a), model.loss(b));
+    let losses = |model: &Model| -> Vec<f64> {
+        let spot = model.spot(features, x, 0.0, None);
+        model.draws.iter().map(|d| model.loss(model.expect(d, features, &spot).mean())).collect()
+    };
+    let expected = losses(model);
+    let value = expected.iter().sum::<f64>() / expected.len() as f64;
+    let (best, worst) = interval(losses(doubting), loss_width(loudness, question.has_others()));
+    let (best, worst) = (best.min(value), worst.max(value));
+    let bests = bests(model, features, 0.0);
     let (a, b) = (sign * best, sign * worst);
     let loss_range = Range { low: a.min(b), high: a.max(b), open_low: false, open_high: false };
     let mut doubts = doubts(search, place, x, &bests, &tried);
@@ -119,6 +126,13 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
         doubts,
         advice,
     })
+}
+
+/// The posterior that intervals are taken from: where the rate alone is searched, of a law that doubts itself.
+fn doubting(search: &Search<'_>) -> Option<Model> {
+    let question = &search.question;
+    let alone = !question.has_others();
+    alone.then(|| Model::fit(question, &search.known.features, question.goal.seed, true)).flatten()
 }
 
 /// The answer to give: the best one, or that of the simplest schedule that cannot be told from it; then also the best one's.

@@ -26,7 +26,7 @@ impl Known {
     /// The posterior of a question, the first `tried` of whose places are in the record; `None` if no run is complete.
     pub fn of(question: &Question<'_>, tried: usize) -> Option<Self> {
         let features: Vec<Features> = question.places.iter().map(|place| place.features.clone()).collect();
-        let model = Model::fit(question, &features, question.goal.seed)?;
+        let model = Model::fit(question, &features, question.goal.seed, false)?;
         let open = best_places(question, &model, &features, tried);
         let full = |p: &&Point| p.horizon == question.goal.target.steps && matches!(p.seen, Seen::Loss(_));
         let seen: Vec<usize> = question.points.iter().filter(full).map(|p| p.place).collect();

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! loss(x, τ) = level + F(x + τ) + O(x + τ) + G(x, τ) + H(τ)
-//! F(s) = A·2^{−αu − qu²}                 u = s − x₀ − τ₀ − b     what is still to be learnt after a progress s
+//! F(s) = A·2^{−αu − qu²} + B·2^{−βu}     u = s − x₀ − τ₀ − b     what is still to be learnt after a progress s
 //! O(s) = ω·log₂(1 + 4^{u − o})/2                                 over-fitting: from the progress o on, so much per octave
 //! G(x, τ) = Γ·2^{gw + g₂w₊² − c(τ−τ₀)}   w = x − x₀ − b          the noise that annealing has not taken away
 //! H(τ) = h·(2^{−η(τ−τ₀)} − 1)/(η ln 2)                           what short runs lack at any rate
@@ -15,10 +15,15 @@
 //! every horizon.
 //!
 //! A run at a low rate is a walk along the gradient flow, for which only the sum of the rates counts: so a short run at a high
-//! rate says what a long one at a low rate will give, and where its best rate is follows from both sides. A and Γ are such
+//! rate says what a long one at a low rate will give, and where its best rate is follows from both sides. A, B and Γ are such
 //! that at the anchor's horizon the best rate is x₀ + b and an octave costs K there. On the tasks of `cargo xtask bench
 //! tuning` F is the same at all horizons to the fourth digit where noise does not hide it; multi-epoch data have O, which
 //! makes the best rate fall like one over the horizon.
+//!
+//! Two parts are there for intervals alone ([`doubting`]): with them the search is no sooner at a good rate, and later on some tasks. The
+//! second part of F is learnt slowly: β = 0.35, and at the best rate it is a share ρ of F's slope. A network first learns what a linear
+//! model can, within a few octaves of progress, and then little for many more; short runs end in between. And noise at any rate falls
+//! with the horizon only down to what is left at all: seeds of a network end in different minima.
 
 use std::f64::consts::LN_2;
 
@@ -71,6 +76,18 @@ pub(super) const PRIOR: [(f64, f64); COORDINATES] = [
     (-2.3, 1.5),  // log₂ of the shrinkage that halves over-fitting
 ];
 
+/// Coordinates that come after all others where the law doubts itself: ln of the odds ρ/(1 − ρ), and ln of the noise that is left at any
+/// horizon, over K.
+const DOUBTS: [(f64, f64); 2] = [(-3.0, 1.5), (-3.3, 1.2)];
+
+/// Makes a prior one of a law that doubts itself: of the networks of the benchmark noise falls faster at first, and seeds are further apart
+/// in their progress.
+pub(super) fn doubting(prior: &mut Vec<(f64, f64)>) {
+    prior[NOISE_POWER] = (0.9, 0.25);
+    prior[JITTER] = (-2.1, 1.0);
+    prior.extend(DOUBTS);
+}
+
 /// The prior of o where it is known how often a run to the target sees each example: once is too few to over-fit, and more often
 /// brings it nearer.
 pub(super) fn over_from(epochs: Option<f64>) -> (f64, f64) {
@@ -85,6 +102,8 @@ const MOST: f64 = 4.0;
 /// with it costs K at z = DEAR, and grows by this power.
 const DECAY_POWER: f64 = 1.3;
 const DEAR: (f64, f64) = (8.0, 1.6);
+/// β: the power of the progress with which the slow part of F falls.
+const SLOW_POWER: f64 = 0.35;
 /// The width of the cliff, in octaves.
 const CLIFF_WIDTH: f64 = 0.35;
 
@@ -104,11 +123,15 @@ pub(super) struct Law {
     best: f64,
     level: f64,
     fall: (f64, f64, f64),
+    /// The slope of the slow part of F at the best rate.
+    slow: f64,
     rise: (f64, f64, f64),
     anneal: f64,
     lack: (f64, f64),
     over: (f64, f64),
     noise: (f64, f64, f64),
+    /// The noise that is left at any horizon.
+    left: f64,
     jitter: f64,
     cliff: (f64, f64),
     /// K, and log₂ of the weight decay times the updates to the target over two, that halves over-fitting.
@@ -163,21 +186,27 @@ fn gain(power: f64, u: f64) -> f64 {
 }
 
 impl Law {
-    pub fn new(v: &[f64], anchor: Anchor) -> Self {
+    /// With `doubts` the last coordinates are [`DOUBTS`].
+    pub fn new(v: &[f64], anchor: Anchor, doubts: bool) -> Self {
         let bend = v[BEND].exp();
         let (fall, rise) = (v[FALL].exp() * LN_2, v[RISE].exp() * LN_2);
-        let sum = fall + rise;
-        let (a, gamma) = (2.0 * bend / (fall * sum), 2.0 * bend / (rise * sum));
+        let none = [f64::NEG_INFINITY; 2];
+        let [odds, left] = if doubts { *v.last_chunk().unwrap_or(&none) } else { none };
+        let share = 1.0 / (1.0 + (-odds).exp());
+        let steep = 2.0 * bend / ((1.0 - share) * fall + share * SLOW_POWER * LN_2 + rise);
+        let (a, slow, gamma) = ((1.0 - share) * steep / fall, share * steep, steep / rise);
         Self {
             anchor,
             best: anchor.x + v[BEST],
-            level: anchor.loss - a - gamma,
+            level: anchor.loss - a - slow / (SLOW_POWER * LN_2) - gamma,
             fall: (a, fall, v[FALL_BOW].exp() * LN_2),
+            slow,
             rise: (gamma, rise, v[RISE_BOW].max(0.0) * LN_2),
             anneal: v[ANNEAL] * LN_2,
             lack: (v[LACK].exp(), v[LACK_POWER]),
             over: (bend * v[OVER].exp(), v[OVER_FROM]),
             noise: (bend * v[NOISE].exp(), v[NOISE_POWER], v[NOISE_RATE].exp()),
+            left: bend * left.exp(),
             jitter: v[JITTER].exp(),
             cliff: (anchor.x + v[CLIFF], v[CLIFF_DRIFT]),
             decay: (bend, v[DECAY] - anchor.x - v[BEST] - anchor.tau),
@@ -204,8 +233,11 @@ impl Law {
         // Before the vertex of the bow nothing is learnt yet.
         let (a, alpha, bow) = self.fall;
         let learnt = u.max(-alpha / (2.0 * bow)).max(-30.0);
-        let fall = a * (-alpha * learnt - bow * learnt * learnt).exp();
-        let slope = fall * (alpha + 2.0 * bow * learnt).max(0.0);
+        let fast = a * (-alpha * learnt - bow * learnt * learnt).exp();
+        let beta = SLOW_POWER * LN_2;
+        let slow = self.slow * (-beta * learnt).exp();
+        let fall = fast + slow / beta;
+        let slope = fast * (alpha + 2.0 * bow * learnt).max(0.0) + slow;
         let (omega, from) = self.over;
         let beyond = 2.0 * LN_2 * (u - from);
         let over =
@@ -217,7 +249,7 @@ impl Law {
         let plain = gamma * power.min(60.0).exp();
         let rise = saturated(plain);
         let lack = self.lack.0 * gain(self.lack.1, past);
-        let floor = self.noise.0 * (-self.noise.1 * past).exp2();
+        let floor = (self.noise.0 * (-self.noise.1 * past).exp2()).hypot(self.left);
         let noise = (floor * floor + (self.noise.2 * rise).powi(2) + (self.jitter * slope).powi(2)).sqrt();
         let far = (x - self.cliff.0 - self.cliff.1 * past) / CLIFF_WIDTH;
         let wrecked = if far < -12.0 { 0.0 } else { 1.0 / (1.0 + (-1.7 * far).exp()) };
@@ -230,7 +262,7 @@ impl Law {
             fall,
             rise,
             lack,
-            usual: a,
+            usual: a + self.slow / beta,
             noise,
             floor,
             wrecked,
@@ -253,4 +285,44 @@ const _: () = assert!(RUNGS == 7);
 /// Whether two horizons are of the same rung.
 pub(super) fn same_rung(a: f64, b: f64) -> bool {
     rung(a) == rung(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The prior's means, with these doubts.
+    fn doubting(odds: f64, left: f64) -> Vec<f64> {
+        PRIOR.map(|p| p.0).into_iter().chain([odds, left]).collect()
+    }
+
+    /// At the anchor's horizon, without over-fitting, loss is lowest at x₀ + b, and of F's slope there the slow part has its share.
+    #[test]
+    fn the_best_rate_is_where_it_is_said_to_be() {
+        let anchor = Anchor { x: -7.0, tau: -3.0, loss: 0.0 };
+        let slope = |law: &Law, x: f64, what: fn(&Said) -> f64| {
+            let at = |x: f64| what(&law.at(x, anchor.tau, Place::USUAL));
+            (at(x + 1e-4) - at(x - 1e-4)) / 2e-4
+        };
+        for odds in [-30.0, -1.0, 0.5] {
+            let mut v = doubting(odds, -40.0);
+            (v[BEST], v[BEND], v[OVER], v[RISE_BOW], v[FALL_BOW]) = (0.4, -8.0, -40.0, -1.0, -30.0);
+            let law = Law::new(&v, anchor, true);
+            let steep = slope(&law, -6.6, |said| said.fall);
+            assert!(slope(&law, -6.6, |said| said.loss).abs() < 0.02 * steep.abs(), "{odds}");
+            let (slow, share) = (-law.slow / steep, 1.0 / (1.0 + (-odds).exp()));
+            assert!((slow - share).abs() < 1e-3, "{slow} {share}");
+        }
+    }
+
+    /// Noise falls with the horizon until what is left at any is all of it; without doubts none is left.
+    #[test]
+    fn noise_does_not_fall_below_what_is_left() {
+        let anchor = Anchor { x: -7.0, tau: -12.0, loss: 0.0 };
+        let v = doubting(-3.0, -3.0);
+        let floor = |doubts: bool, tau: f64| Law::new(&v, anchor, doubts).at(-9.0, tau, Place::USUAL).floor;
+        let left = (v[BEND] - 3.0).exp();
+        assert!(floor(true, -12.0) > 3.0 * left && (floor(true, 0.0) / left - 1.0).abs() < 0.01);
+        assert!(floor(false, 0.0) < 0.02 * left);
+    }
 }

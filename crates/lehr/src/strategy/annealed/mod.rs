@@ -40,7 +40,7 @@ use candidates::add_places;
 use choose::Option_;
 use gain::Gains;
 use known::{Known, Last};
-use model::Features;
+use model::{Features, Model};
 use question::{Question, Seen};
 
 /// The strategy for learning rates: complete short runs as cheap looks, a model of rate and horizon over all runs, and the
@@ -280,9 +280,12 @@ impl<'a> Search<'a> {
         quantile(model.draws.iter().map(|d| model.bend(d, features)).collect(), 0.5)
     }
 
-    /// The noise of one run over what an octave costs.
-    fn loudness(&self) -> f64 {
-        self.noise() / self.bend().max(1e-300)
+    /// The noise of one run over what an octave costs, both the medians of a posterior.
+    fn loudness(&self, model: &Model) -> f64 {
+        let features = self.features_of_answer();
+        let noise = quantile(model.draws.iter().map(|d| model.noise(d, features, 0.0)).collect(), 0.5);
+        let bend = quantile(model.draws.iter().map(|d| model.bend(d, features)).collect(), 0.5);
+        noise / bend.max(1e-300)
     }
 
     fn features_of_answer(&self) -> &Features {

