@@ -13,13 +13,13 @@ use crate::sweep::simplicity;
 /// The level of the intervals.
 const CONFIDENCE: f64 = 0.9;
 /// By which share the draws' intervals of the best rate are too wide where there is no noise: the law's errors are as large as the
-/// worst tasks need. With much noise, beside which they hardly count, they are as they should be. Measured on tabulated runs
-/// (`cargo xtask bench tuning -- --lab`), checked on live ones (`--calibrate`).
-const TOO_WIDE: f64 = 0.35;
+/// worst tasks need. With much noise, beside which they hardly count, they are as they should be. Where the rate alone is searched
+/// (doubts included), and where more is. Measured on live runs (`cargo xtask bench tuning -- --calibrate`).
+const TOO_WIDE: (f64, f64) = (0.35, 0.3);
 /// How wide the interval of the expected loss is, as a share of the draws' own: where noise is small beside what an octave costs, so
 /// small that the law's errors decide, and where it is large, which few runs of one seed make out to be less than it is; the third
 /// is where other parameters are searched, too. Measured on live runs.
-const LOSS_WIDTH: (f64, f64, f64) = (0.22, 1.1, 1.4);
+const LOSS_WIDTH: (f64, f64, f64) = (0.15, 1.2, 1.4);
 /// Noise that is neither small nor large, over what an octave costs.
 const MODERATE: f64 = 0.4;
 /// Horizons that count as long ones: within so many octaves of the longest.
@@ -70,9 +70,9 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let sign = if goal.direction == lehr_search::Direction::Minimize { 1.0 } else { -1.0 };
     let tried: Vec<&Point> = question.points.iter().filter(|p| p.seen != Seen::Open).collect();
     let doubting = doubting(search);
-    let doubting = doubting.as_ref().unwrap_or(model);
+    let (doubting, too_wide) = doubting.as_ref().map_or((model, TOO_WIDE.1), |model| (model, TOO_WIDE.0));
     let loudness = search.loudness(doubting);
-    let narrow = 1.0 - TOO_WIDE / (1.0 + loudness);
+    let narrow = 1.0 - too_wide / (1.0 + loudness);
     let (low, high) = interval(bests(doubting, features, 0.0), narrow);
     let range = rate_range(question.low, question.high, (low.min(x), high.max(x)));
     let rate = Estimate { value: question.rate(x), interval: Some(range) };
