@@ -225,7 +225,7 @@ fn noise_widens_the_interval_and_ends_the_search() {
 }
 
 /// Of seven full runs one ends a hundred noises above what its neighbours say: it got stuck. The interval still holds the best rate, and
-/// what it says of rates far away is what the other runs say; without a word for such runs it is 14 octaves wide and more.
+/// what it says of rates far away is what the other runs say; without doubts it is 10 to 16 octaves wide.
 #[test]
 fn a_run_that_got_stuck_does_not_open_the_interval() {
     for stuck in [None, Some(-8), Some(-7), Some(-6)] {
