@@ -84,6 +84,13 @@ fn search(bench: &Bench, surface: &Surface, truth: &Truth, seed: u64, budget: f6
     })
 }
 
+impl Lab {
+    /// The answer that was there after so many full runs.
+    fn after(&self, spent: f64) -> Option<&Answer> {
+        self.answers.iter().rev().find(|answer| answer.spent <= spent)
+    }
+}
+
 /// When a search was good for the first time and stayed so.
 fn reached(search: &Lab, limit: f64) -> f64 {
     let good = search.answers.iter().rev().take_while(|answer| answer.regret <= limit);
@@ -104,18 +111,14 @@ fn report(bench: &Bench, truth: &Truth, all: &[Lab]) {
     }
     // Quartiles of something of the answers that were there after so many full runs.
     let looked = |spent: f64, missing: f64, of: fn(&Answer) -> f64| {
-        let at = |s: &Lab| s.answers.iter().rev().find(|a| a.spent <= spent).map_or(missing, of);
-        quartiles(all.iter().map(at).collect())
+        quartiles(all.iter().map(|s| s.after(spent).map_or(missing, of)).collect())
     };
     let mean = |of: Vec<f64>| of.iter().sum::<f64>() / of.len() as f64;
     let looks = LOOKS.map(|x| format!("{x}: {:.1e}", looked(x, f64::INFINITY, |a| a.regret)[1]));
     println!("  median regret at {}", looks.join(", "));
     for (name, limit) in [("an octave", truth.miss(1.0)), ("half an octave", truth.miss(0.5))] {
-        let good = |s: &&Lab, x: f64| {
-            s.answers.iter().rev().find(|a| a.spent <= x).is_some_and(|a| a.regret <= limit)
-        };
-        let share = |x: f64| 100 * all.iter().filter(|s| good(s, x)).count() / all.len();
-        let looks = LOOKS.map(|x| format!("{x}: {} %", share(x)));
+        let good = |x: f64| all.iter().filter(|s| s.after(x).is_some_and(|a| a.regret <= limit)).count();
+        let looks = LOOKS.map(|x| format!("{x}: {} %", 100 * good(x) / all.len()));
         println!("  within {name} at {}", looks.join(", "));
     }
     let looks = LOOKS.map(|x| {

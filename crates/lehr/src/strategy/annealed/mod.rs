@@ -270,22 +270,18 @@ impl<'a> Search<'a> {
 
     /// A quantile of the posterior of the noise of one run, at a place and horizon.
     fn noise_at(&self, features: &Features, tau: f64, share: f64) -> f64 {
-        let model = &self.known.model;
-        quantile(model.draws.iter().map(|d| model.noise(d, features, tau)).collect(), share)
+        noise_in(&self.known.model, features, tau, share)
     }
 
     /// What an octave below the best rate costs at the target: the median of the posterior.
     fn bend(&self) -> f64 {
-        let (model, features) = (&self.known.model, self.features_of_answer());
-        quantile(model.draws.iter().map(|d| model.bend(d, features)).collect(), 0.5)
+        bend_in(&self.known.model, self.features_of_answer())
     }
 
     /// The noise of one run over what an octave costs, both the medians of a posterior.
     fn loudness(&self, model: &Model) -> f64 {
         let features = self.features_of_answer();
-        let noise = quantile(model.draws.iter().map(|d| model.noise(d, features, 0.0)).collect(), 0.5);
-        let bend = quantile(model.draws.iter().map(|d| model.bend(d, features)).collect(), 0.5);
-        noise / bend.max(1e-300)
+        noise_in(model, features, 0.0, 0.5) / bend_in(model, features).max(1e-300)
     }
 
     fn features_of_answer(&self) -> &Features {
@@ -458,6 +454,14 @@ impl<'a> Search<'a> {
         let tau = rungs::tau(goal, horizon);
         Ok(Some(Option_ { place, x, tau, horizon, trial, seed, cost: cost as f64 }))
     }
+}
+
+fn noise_in(model: &Model, features: &Features, tau: f64, share: f64) -> f64 {
+    quantile(model.draws.iter().map(|d| model.noise(d, features, tau)).collect(), share)
+}
+
+fn bend_in(model: &Model, features: &Features) -> f64 {
+    quantile(model.draws.iter().map(|d| model.bend(d, features)).collect(), 0.5)
 }
 
 fn quantile(mut of: Vec<f64>, share: f64) -> f64 {

@@ -26,6 +26,8 @@ const WRECK: f64 = 3.0;
 const SOUND: f64 = 0.02;
 /// Runs that enter the posterior at most; of more those are left out that cost most against what they say.
 const MOST_POINTS: usize = 64;
+// Which of them got stuck are bits of one number.
+const _: () = assert!(MOST_POINTS <= u64::BITS as usize);
 /// Probability that a run got stuck.
 const STUCK: f64 = 0.02;
 /// Points per octave at which the best rate of a draw is looked for.

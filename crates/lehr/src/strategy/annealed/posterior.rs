@@ -50,6 +50,18 @@ struct Particle {
     likelihood: f64,
 }
 
+impl Particle {
+    /// Whether it takes a step to where prior and likelihood are these (Metropolis); they are its own then.
+    fn takes(&mut self, before: f64, likelihood: f64, power: f64, stream: &mut Stream) -> bool {
+        let gain = before - self.before + power * (likelihood - self.likelihood);
+        let taken = gain >= 0.0 || stream.uniform() < gain.exp();
+        if taken {
+            (self.before, self.likelihood) = (before, likelihood);
+        }
+        taken
+    }
+}
+
 /// Draws from the posterior. Coordinates that `free` does not name stay as the prior has them: nothing depends on them.
 pub(super) fn draw(
     prior: &Prior,
@@ -176,12 +188,8 @@ fn walk(
             }
         }
         let odd = particle.at.odd;
-        let (new_before, new_likelihood) = (before(&trial, odd), likelihood(&trial, odd));
-        let gain = new_before - particle.before + power * (new_likelihood - particle.likelihood);
-        if gain >= 0.0 || stream.uniform() < gain.exp() {
+        if particle.takes(before(&trial, odd), likelihood(&trial, odd), power, stream) {
             particle.at.v.copy_from_slice(&trial);
-            particle.before = new_before;
-            particle.likelihood = new_likelihood;
             accepted += 1;
         }
     }
@@ -204,11 +212,8 @@ fn turn(
         let turned = particle.at.odd ^ (1 << stream.below(odd.count));
         let (new_before, new_likelihood) =
             (before(&particle.at.v, turned), likelihood(&particle.at.v, turned));
-        let gain = new_before - particle.before + power * (new_likelihood - particle.likelihood);
-        if gain >= 0.0 || stream.uniform() < gain.exp() {
+        if particle.takes(new_before, new_likelihood, power, stream) {
             particle.at.odd = turned;
-            particle.before = new_before;
-            particle.likelihood = new_likelihood;
         }
     }
 }
