@@ -69,8 +69,8 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let features = &search.known.features[place];
     let sign = if goal.direction == lehr_search::Direction::Minimize { 1.0 } else { -1.0 };
     let tried: Vec<&Point> = question.points.iter().filter(|p| p.seen != Seen::Open).collect();
-    let doubting = doubting(search);
-    let (doubting, too_wide) = doubting.as_ref().map_or((model, TOO_WIDE.1), |model| (model, TOO_WIDE.0));
+    let doubting = search.known.doubting(question);
+    let (doubting, too_wide) = doubting.map_or((model, TOO_WIDE.1), |model| (model, TOO_WIDE.0));
     let loudness = search.loudness(doubting);
     let narrow = 1.0 - too_wide / (1.0 + loudness);
     let (low, high) = interval(bests(doubting, features, 0.0), narrow);
@@ -126,13 +126,6 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
         doubts,
         advice,
     })
-}
-
-/// The posterior that intervals are taken from: where the rate alone is searched, of a law that doubts itself.
-fn doubting(search: &Search<'_>) -> Option<Model> {
-    let question = &search.question;
-    let alone = !question.has_others();
-    alone.then(|| Model::fit(question, &search.known.features, question.goal.seed, true)).flatten()
 }
 
 /// The answer to give: the best one, or that of the simplest schedule that cannot be told from it; then also the best one's.

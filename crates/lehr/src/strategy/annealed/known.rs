@@ -1,5 +1,6 @@
 //! What follows from a record: the posterior, the settings that may be the best one, and the answers.
 
+use std::cell::OnceCell;
 use std::sync::Mutex;
 
 use lehr_search::Stream;
@@ -20,6 +21,7 @@ pub(super) struct Known {
     /// Places that could be the answer.
     pub open: Vec<usize>,
     pub answers: Answers,
+    doubting: OnceCell<Option<Model>>,
 }
 
 impl Known {
@@ -31,7 +33,14 @@ impl Known {
         let full = |p: &&Point| p.horizon == question.goal.target.steps && matches!(p.seen, Seen::Loss(_));
         let seen: Vec<usize> = question.points.iter().filter(full).map(|p| p.place).collect();
         let answers = Answers::new(&model, &features, &open, &seen, question.low, question.high);
-        Some(Self { features, model, open, answers })
+        Some(Self { features, model, open, answers, doubting: OnceCell::new() })
+    }
+
+    /// The posterior that intervals are taken from, made when it is asked for first: where the rate alone is searched, of a law that
+    /// doubts itself.
+    pub fn doubting(&self, question: &Question<'_>) -> Option<&Model> {
+        let fit = || Model::fit(question, &self.features, question.goal.seed, true);
+        self.doubting.get_or_init(|| (!question.has_others()).then(fit).flatten()).as_ref()
     }
 }
 
