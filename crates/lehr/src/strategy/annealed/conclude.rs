@@ -1,6 +1,6 @@
 //! The recommendation.
 
-use lehr_search::Params;
+use lehr_search::{Params, Value};
 use lehr_theory::{Rates, Ratio, Robustness};
 
 use super::Search;
@@ -173,9 +173,9 @@ pub(super) fn rounded(x: f64) -> f64 {
     ((rate / unit).round() * unit).log2()
 }
 
-/// A rate in words.
+/// A rate in words, as a command has it.
 fn digits(x: f64) -> String {
-    decimal(rounded(x.log2()).exp2()).to_string()
+    Value::Float(decimal(rounded(x.log2()).exp2())).to_string()
 }
 
 /// The central interval of draws, made so many times as wide on both sides of the median.
@@ -297,7 +297,7 @@ fn better_before(
              model does not describe these runs",
             run.horizon,
             digits(run.x.exp2()),
-            lehr_search::Value::Float(sign * loss)
+            Value::Float(sign * loss)
         )
     })
 }
