@@ -61,13 +61,8 @@ impl Answers {
         let mut at = Vec::new();
         let grid = if places.len() > 1 { GRID.1 } else { GRID.0 };
         for &place in places {
-            let bests = bests(model, &features[place], 0.0);
-            let (a, b) = (bests[bests.len() / 50], bests[bests.len() - 1 - bests.len() / 50]);
-            let spare = 0.1 * (b - a) + 0.1;
-            let most = model.most + features[place].lean.shift + BEYOND;
-            let b = (b + spare).min(high).min(most.max(low));
-            let a = (a - spare).max(low).min(b);
-            at.extend((0..grid).map(|i| (place, a + (b - a) * i as f64 / (grid - 1) as f64)));
+            let rates = possible(&[model], &features[place], low, high, grid);
+            at.extend(rates.into_iter().map(|x| (place, x)));
         }
         let losses: Vec<Vec<f64>> = at
             .iter()
@@ -92,6 +87,33 @@ impl Answers {
     pub fn draws(&self, answer: usize) -> &[f64] {
         &self.losses[answer]
     }
+}
+
+/// Rates at a place that may be the answer by any of these posteriors of the same runs.
+fn possible(models: &[&Model], features: &Features, low: f64, high: f64, count: usize) -> Vec<f64> {
+    let (mut a, mut b) = (f64::INFINITY, f64::NEG_INFINITY);
+    for model in models {
+        let bests = bests(model, features, 0.0);
+        a = a.min(bests[bests.len() / 50]);
+        b = b.max(bests[bests.len() - 1 - bests.len() / 50]);
+    }
+    let spare = 0.1 * (b - a) + 0.1;
+    let most = models[0].most + features.lean.shift + BEYOND;
+    let b = (b + spare).min(high).min(most.max(low));
+    let a = (a - spare).max(low).min(b);
+    (0..count).map(|i| a + (b - a) * i as f64 / (count - 1) as f64).collect()
+}
+
+/// The rate at a place with the lowest expected loss, averaged over two posteriors of the same runs, each of them weighed by its
+/// evidence.
+pub(super) fn averaged(law: &Model, other: &Model, features: &Features, low: f64, high: f64) -> f64 {
+    let rates = possible(&[law, other], features, low, high, GRID.0);
+    let share = 1.0 / (1.0 + (law.evidence - other.evidence).exp());
+    let mean =
+        |model: &Model, x: f64| moments(expected(model, features, (x, 0.0, None), 1, Expected::mean)).0;
+    let losses: Vec<f64> =
+        rates.iter().map(|&x| (1.0 - share) * mean(law, x) + share * mean(other, x)).collect();
+    rates[lowest(&losses)]
 }
 
 fn lowest(scores: &[f64]) -> usize {

@@ -4,7 +4,7 @@ use lehr_search::{Params, Value};
 use lehr_theory::{Rates, Ratio, Robustness};
 
 use super::Search;
-use super::choose::{Answers, bests};
+use super::choose::{Answers, averaged, bests};
 use super::model::Model;
 use super::question::{Point, Seen, decimal};
 use crate::strategy::{Estimate, Goal, Range, Recommendation, Record, Spent, StrategyError};
@@ -62,9 +62,7 @@ pub(super) fn nothing(goal: &Goal, record: &Record) -> Recommendation {
 pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommendation, StrategyError> {
     let (question, model) = (&search.question, &search.known.model);
     let goal = question.goal;
-    let (answer, simpler) = choice(search)?;
-    let (place, x) = search.known.answers.at[answer];
-    let x = rounded(x).clamp(question.low, question.high);
+    let Answer { place, x, simpler } = answer(search)?;
     let params = question.params(place, x);
     let features = &search.known.features[place];
     let sign = if goal.direction == lehr_search::Direction::Minimize { 1.0 } else { -1.0 };
@@ -128,8 +126,29 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     })
 }
 
-/// The answer to give: the best one, or that of the simplest schedule that cannot be told from it; then also the best one's.
-pub(super) fn choice(search: &Search<'_>) -> Result<(usize, Option<String>), StrategyError> {
+/// The answer to give.
+pub(super) struct Answer {
+    pub place: usize,
+    /// log₂ of its rate, of two digits.
+    pub x: f64,
+    /// The best schedule, where the answer is of a simpler one that cannot be told from it.
+    pub simpler: Option<String>,
+}
+
+/// The answer to give: where the rate alone is searched, what the law and the one that doubts itself expect counts by how well each of
+/// them foretold the runs.
+pub(super) fn answer(search: &Search<'_>) -> Result<Answer, StrategyError> {
+    let (question, known) = (&search.question, &search.known);
+    let (answer, simpler) = choice(search)?;
+    let (place, mut x) = known.answers.at[answer];
+    if let Some(doubting) = known.doubting(question) {
+        x = averaged(&known.model, doubting, &known.features[place], question.low, question.high);
+    }
+    Ok(Answer { place, x: rounded(x).clamp(question.low, question.high), simpler })
+}
+
+/// The best of the answers, or that of the simplest schedule that cannot be told from it; then also the best one's.
+fn choice(search: &Search<'_>) -> Result<(usize, Option<String>), StrategyError> {
     let (answers, goal) = (&search.known.answers, search.question.goal);
     let best = answers.advised;
     let best_place = answers.at[best].0;
@@ -167,7 +186,7 @@ fn like(answers: &Answers, own: usize, best: usize) -> bool {
 }
 
 /// Two digits are more than a rate is known to.
-pub(super) fn rounded(x: f64) -> f64 {
+fn rounded(x: f64) -> f64 {
     let rate = x.exp2();
     let unit = 10f64.powf(rate.log10().floor() - 1.0);
     ((rate / unit).round() * unit).log2()

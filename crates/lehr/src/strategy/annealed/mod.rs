@@ -330,9 +330,7 @@ impl<'a> Search<'a> {
     /// shows enters the posterior, so that the search goes on where the answer was wrong.
     fn confirm(&self, record: &Record) -> Result<Option<Next>, StrategyError> {
         let goal = self.question.goal;
-        let (answer, _) = conclude::choice(self)?;
-        let (place, x) = self.known.answers.at[answer];
-        let x = conclude::rounded(x).clamp(self.question.low, self.question.high);
+        let conclude::Answer { place, x, .. } = conclude::answer(self)?;
         let full = self.question.points.iter().filter(|p| p.place == place && p.horizon == goal.target.steps);
         let near = |p: &&question::Point| p.seen != Seen::Diverged && (p.x - x).abs() <= CONFIRMED;
         match full.filter(near).map(|p| p.seen).next() {

@@ -164,6 +164,8 @@ pub(super) struct Model {
     /// Losses are (loss − `zero`)/`scale` within.
     pub zero: f64,
     pub scale: f64,
+    /// ln of how well the law, before any data, foretells these runs, up to a constant that is the same with doubts.
+    pub evidence: f64,
     pub draws: Vec<Draw>,
     /// log₂ of the highest rate of a run that came to its end, less what the theory says of its place.
     pub most: f64,
@@ -289,9 +291,10 @@ impl Model {
             |v: &[f64], stuck: u64| runs.log_likelihood(v, stuck, &field, &mut room.borrow_mut());
         let odd = Odd { count: if doubts { runs.done.len() } else { 0 }, probability: STUCK };
         let mut stream = Stream::for_trial(seed, question.points.len() as u64);
-        let drawn = posterior::draw(&prior, &runs.free(&prior), odd, &likelihood, &mut stream);
+        let found = posterior::draw(&prior, &runs.free(&prior), odd, &likelihood, &mut stream);
         let spots = field.spots();
-        let draws = drawn
+        let draws = found
+            .draws
             .into_iter()
             .map(|Drawn { v, odd }| {
                 likelihood(&v, odd);
@@ -310,7 +313,8 @@ impl Model {
         let grid = (0..=count as usize).map(|i| low + step * i as f64).collect();
         let range = (question.low, question.high);
         let most = runs.done.iter().map(|p| p.x).fold(f64::NEG_INFINITY, f64::max);
-        Some(Self { zero, scale, draws, most, field, range, grid, spots: RefCell::default() })
+        let evidence = found.evidence;
+        Some(Self { zero, scale, evidence, draws, most, field, range, grid, spots: RefCell::default() })
     }
 
     /// A place to ask the draws for: with `seed` for that one's run, else for the mean over seeds.

@@ -41,6 +41,13 @@ pub(super) struct Drawn {
     pub odd: u64,
 }
 
+/// What is known after the data.
+pub(super) struct Posterior {
+    pub draws: Vec<Drawn>,
+    /// ln of the evidence: the mean likelihood over the prior.
+    pub evidence: f64,
+}
+
 /// ln likelihood of coordinates and of what is odd.
 type Likelihood<'a> = &'a dyn Fn(&[f64], u64) -> f64;
 
@@ -69,7 +76,7 @@ pub(super) fn draw(
     odd: Odd,
     likelihood: Likelihood<'_>,
     stream: &mut Stream,
-) -> Vec<Drawn> {
+) -> Posterior {
     let odds = (odd.probability / (1.0 - odd.probability)).ln();
     let before = |v: &[f64], odd: u64| -> f64 {
         let of = |&i: &usize| -0.5 * ((v[i] - prior[i].0) / prior[i].1).powi(2);
@@ -83,10 +90,11 @@ pub(super) fn draw(
             Particle { before: before(&v, odd), likelihood: likelihood(&v, odd), at: Drawn { v, odd } }
         })
         .collect();
-    let (mut power, mut size) = (0.0, 1.0);
+    let (mut power, mut size, mut evidence) = (0.0, 1.0, 0.0);
     let mut draws = Vec::new();
     for k in 1..=MOST_POWERS {
         let next = if k == MOST_POWERS { 1.0 } else { next_power(&swarm, power) };
+        evidence += rise(&swarm, next - power);
         swarm = redrawn(swarm, next - power, stream);
         power = next;
         let walks = if power < 1.0 { WALKS.0 } else { WALKS.1 };
@@ -113,7 +121,7 @@ pub(super) fn draw(
             draw.v[i] = prior[i].0 + prior[i].1 * stream.normal();
         }
     }
-    draws
+    Posterior { draws, evidence }
 }
 
 /// Weights of the swarm when the power rises by `by`, summing to 1.
@@ -122,6 +130,13 @@ fn weights(swarm: &[Particle], by: f64) -> Vec<f64> {
     let all: Vec<f64> = swarm.iter().map(|p| (by * (p.likelihood - top)).exp()).collect();
     let sum: f64 = all.iter().sum();
     all.iter().map(|w| w / sum).collect()
+}
+
+/// ln of the mean factor by which the likelihood to its power grows when the power rises by `by`.
+fn rise(swarm: &[Particle], by: f64) -> f64 {
+    let top = swarm.iter().map(|p| p.likelihood).fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = swarm.iter().map(|p| (by * (p.likelihood - top)).exp()).sum();
+    by * top + (sum / swarm.len() as f64).ln()
 }
 
 /// The highest power at which enough of the swarm stays effective.
@@ -233,7 +248,8 @@ mod tests {
         let likelihood = |v: &[f64], _: u64| -> f64 {
             seen.iter().map(|(x, y)| -0.5 * ((y - v[0] - v[1] * x) / noise).powi(2)).sum()
         };
-        let draws = draw(&prior, &[0, 1], NONE, &likelihood, &mut Stream::for_trial(3, 0));
+        let Posterior { draws, evidence } =
+            draw(&prior, &[0, 1], NONE, &likelihood, &mut Stream::for_trial(3, 0));
         assert_eq!(draws.len(), LOOKS * PARTICLES);
         let moments = |i: usize| {
             let mean = draws.iter().map(|d| d.v[i]).sum::<f64>() / draws.len() as f64;
@@ -245,12 +261,16 @@ mod tests {
             let (m, s) = moments(i);
             assert!((m - mean).abs() < 0.25 * sd && (s / sd - 1.0).abs() < 0.2, "{i}: {m} ± {s}");
         }
+        // The residuals are −0.067, 0.133 and −0.067; the rest is the posterior's volume over the prior's, and the prior there.
+        let misfit = -0.5 * 0.02667 / (noise * noise);
+        let exact = misfit + (0.0577f64 * 0.0707 / 9.0).ln() - 0.5 * (1.967f64.powi(2) + 1.0) / 9.0;
+        assert!((evidence - exact).abs() < 0.7, "{evidence} {exact}");
     }
 
     #[test]
     fn two_modes_survive() {
         let likelihood = |v: &[f64], _: u64| -50.0 * (v[0].abs() - 2.0).powi(2);
-        let draws = draw(&[(0.0, 2.0)], &[0], NONE, &likelihood, &mut Stream::for_trial(1, 0));
+        let draws = draw(&[(0.0, 2.0)], &[0], NONE, &likelihood, &mut Stream::for_trial(1, 0)).draws;
         let above = draws.iter().filter(|d| d.v[0] > 0.0).count();
         assert!((draws.len() / 4..3 * draws.len() / 4).contains(&above), "{above}");
     }
@@ -265,7 +285,7 @@ mod tests {
         let likelihood =
             |v: &[f64], odd: u64| -> f64 { left(odd, v[0]).iter().map(|r| -0.5 * (r / noise).powi(2)).sum() };
         let some = Odd { count: 3, probability: 0.2 };
-        let draws = draw(&[(0.0, wide)], &[0], some, &likelihood, &mut Stream::for_trial(5, 0));
+        let draws = draw(&[(0.0, wide)], &[0], some, &likelihood, &mut Stream::for_trial(5, 0)).draws;
         // The level integrated out.
         let weight = |odd: u64| -> f64 {
             let r = left(odd, 0.0);

@@ -224,10 +224,11 @@ fn noise_widens_the_interval_and_ends_the_search() {
     assert!((0.0005..0.02).contains(&quiet), "{quiet}");
 }
 
-/// Of seven full runs one ends a hundred noises above what its neighbours say: it got stuck. The interval still holds the best rate, and
-/// what it says of rates far away is what the other runs say; without doubts it is 10 to 16 octaves wide.
+/// Of seven full runs one ends a hundred noises above what its neighbours say: it got stuck. The answer is what the others say (without
+/// doubts up to two octaves off). The interval still holds the best rate, and what it says of rates far away is what the other runs say;
+/// without doubts it is 10 to 16 octaves wide.
 #[test]
-fn a_run_that_got_stuck_does_not_open_the_interval() {
+fn a_run_that_got_stuck_counts_for_little() {
     for stuck in [None, Some(-8), Some(-7), Some(-6)] {
         let (goal, mut record) = (goal(3), Record::default());
         for k in -10..=-4 {
@@ -235,7 +236,10 @@ fn a_run_that_got_stuck_does_not_open_the_interval() {
             let up = if stuck == Some(k) { 0.2 } else { 0.0 };
             record.finish(number, RunState::Complete(PLAIN.mean(f64::from(k), TARGET) + up));
         }
-        let range = result(&goal, &record).rate.unwrap().interval.unwrap();
+        let rate = result(&goal, &record).rate.unwrap();
+        let off = rate.value.log2() - PLAIN.best;
+        assert!(off.abs() < 0.6, "stuck at {stuck:?}: {off:+.2} octaves");
+        let range = rate.interval.unwrap();
         let (low, high) = (range.low.log2(), range.high.log2());
         assert!(low < PLAIN.best + 0.1 && high > PLAIN.best, "stuck at {stuck:?}: {low} to {high}");
         assert!(high - low < 6.0, "stuck at {stuck:?}: {low} to {high}");
