@@ -36,8 +36,8 @@ impl Known {
         Some(Self { features, model, open, answers, doubting: OnceCell::new() })
     }
 
-    /// The posterior that intervals are taken from, made when it is asked for first: where the rate alone is searched, of a law that
-    /// doubts itself.
+    /// Where the rate alone is searched, the posterior of a law that doubts itself, made when it is asked for first: answer and intervals
+    /// rest on it, which run is next does not.
     pub fn doubting(&self, question: &Question<'_>) -> Option<&Model> {
         let fit = || Model::fit(question, &self.features, question.goal.seed, true);
         self.doubting.get_or_init(|| (!question.has_others()).then(fit).flatten()).as_ref()
