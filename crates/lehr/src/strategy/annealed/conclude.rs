@@ -6,7 +6,7 @@ use lehr_theory::{Rates, Ratio, Robustness};
 use super::Search;
 use super::choose::{Answers, averaged, bests};
 use super::model::Model;
-use super::question::{Point, Seen, decimal};
+use super::question::{Point, Seen};
 use crate::strategy::{Estimate, Goal, Range, Recommendation, Record, Spent, StrategyError};
 use crate::sweep::simplicity;
 
@@ -194,7 +194,7 @@ fn rounded(x: f64) -> f64 {
 
 /// A rate in words, as a command has it.
 fn digits(x: f64) -> String {
-    Value::Float(decimal(rounded(x.log2()).exp2())).to_string()
+    format!("{:#}", Value::Float(rounded(x.log2()).exp2()))
 }
 
 /// The central interval of draws, made so many times as wide on both sides of the median.

@@ -94,8 +94,9 @@ pub(super) fn draw(
     let mut draws = Vec::new();
     for k in 1..=MOST_POWERS {
         let next = if k == MOST_POWERS { 1.0 } else { next_power(&swarm, power) };
-        evidence += rise(&swarm, next - power);
-        swarm = redrawn(swarm, next - power, stream);
+        let (weights, rise) = weighed(&swarm, next - power);
+        evidence += rise;
+        swarm = redrawn(swarm, &weights, stream);
         power = next;
         let walks = if power < 1.0 { WALKS.0 } else { WALKS.1 };
         let (mut made, mut moved) = (0, 0.0);
@@ -124,24 +125,17 @@ pub(super) fn draw(
     Posterior { draws, evidence }
 }
 
-/// Weights of the swarm when the power rises by `by`, summing to 1.
-fn weights(swarm: &[Particle], by: f64) -> Vec<f64> {
+/// Weights of the swarm when the power rises by `by`, summing to 1, and ln of the mean factor by which the likelihood to its power grows.
+fn weighed(swarm: &[Particle], by: f64) -> (Vec<f64>, f64) {
     let top = swarm.iter().map(|p| p.likelihood).fold(f64::NEG_INFINITY, f64::max);
     let all: Vec<f64> = swarm.iter().map(|p| (by * (p.likelihood - top)).exp()).collect();
     let sum: f64 = all.iter().sum();
-    all.iter().map(|w| w / sum).collect()
-}
-
-/// ln of the mean factor by which the likelihood to its power grows when the power rises by `by`.
-fn rise(swarm: &[Particle], by: f64) -> f64 {
-    let top = swarm.iter().map(|p| p.likelihood).fold(f64::NEG_INFINITY, f64::max);
-    let sum: f64 = swarm.iter().map(|p| (by * (p.likelihood - top)).exp()).sum();
-    by * top + (sum / swarm.len() as f64).ln()
+    (all.iter().map(|w| w / sum).collect(), by * top + (sum / swarm.len() as f64).ln())
 }
 
 /// The highest power at which enough of the swarm stays effective.
 fn next_power(swarm: &[Particle], power: f64) -> f64 {
-    let effective = |by: f64| 1.0 / weights(swarm, by).iter().map(|w| w * w).sum::<f64>();
+    let effective = |by: f64| 1.0 / weighed(swarm, by).0.iter().map(|w| w * w).sum::<f64>();
     let enough = EFFECTIVE * swarm.len() as f64;
     if effective(1.0 - power) >= enough {
         return 1.0;
@@ -155,12 +149,11 @@ fn next_power(swarm: &[Particle], power: f64) -> f64 {
 }
 
 /// The swarm drawn anew by weight, with one uniform number for all (systematic).
-fn redrawn(swarm: Vec<Particle>, by: f64, stream: &mut Stream) -> Vec<Particle> {
-    let weights = weights(&swarm, by);
+fn redrawn(swarm: Vec<Particle>, weights: &[f64], stream: &mut Stream) -> Vec<Particle> {
     let (mut sum, mut taken) = (0.0, stream.uniform());
     let count = swarm.len() as f64;
     let mut next = Vec::with_capacity(swarm.len());
-    for (particle, weight) in swarm.iter().zip(&weights) {
+    for (particle, weight) in swarm.iter().zip(weights) {
         sum += weight * count;
         while taken < sum && next.len() < swarm.len() {
             next.push(Particle { at: particle.at.clone(), ..*particle });

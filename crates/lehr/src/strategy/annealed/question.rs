@@ -276,7 +276,7 @@ impl<'a> Question<'a> {
 }
 
 /// A number without the last digits, in which powers and logarithms err: 0.0062 for 0.0062000000000000015.
-pub(super) fn decimal(x: f64) -> f64 {
+fn decimal(x: f64) -> f64 {
     format!("{x:.11e}").parse().unwrap_or(x)
 }
 
