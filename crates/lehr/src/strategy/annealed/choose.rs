@@ -77,9 +77,7 @@ impl Answers {
         let apart = |a: usize| moments(losses[a].iter().zip(&losses[home]).map(|(a, b)| a - b).collect()).1;
         let scores: Vec<f64> = (0..at.len()).map(|a| means[a] + cautions[a] * apart(a)).collect();
         let advised = lowest(&scores);
-        let floor = |j: usize| losses.iter().map(|of| of[j]).fold(f64::INFINITY, f64::min);
-        let regret = |j: usize| losses[advised][j] - floor(j);
-        let regret = (0..model.draws.len()).map(regret).sum::<f64>() / model.draws.len() as f64;
+        let regret = regret(&losses, advised);
         Self { at, advised, home, cautions, losses, means, regret }
     }
 
@@ -105,15 +103,26 @@ fn possible(models: &[&Model], features: &Features, low: f64, high: f64, count: 
 }
 
 /// The rate at a place with the lowest expected loss, averaged over two posteriors of the same runs, each of them weighed by its
-/// evidence.
-pub(super) fn averaged(law: &Model, other: &Model, features: &Features, low: f64, high: f64) -> f64 {
+/// evidence, and its expected regret by the second one.
+pub(super) fn averaged(law: &Model, other: &Model, features: &Features, low: f64, high: f64) -> (f64, f64) {
     let rates = possible(&[law, other], features, low, high, GRID.0);
     let share = 1.0 / (1.0 + (law.evidence - other.evidence).exp());
-    let mean =
-        |model: &Model, x: f64| moments(expected(model, features, (x, 0.0, None), 1, Expected::mean)).0;
-    let losses: Vec<f64> =
-        rates.iter().map(|&x| (1.0 - share) * mean(law, x) + share * mean(other, x)).collect();
-    rates[lowest(&losses)]
+    let losses = |model: &Model| -> Vec<Vec<f64>> {
+        rates.iter().map(|&x| expected(model, features, (x, 0.0, None), 1, Expected::mean)).collect()
+    };
+    let (by_law, by_other) = (losses(law), losses(other));
+    let mean = |of: &[f64]| moments(of.to_vec()).0;
+    let means: Vec<f64> =
+        by_law.iter().zip(&by_other).map(|(a, b)| (1.0 - share) * mean(a) + share * mean(b)).collect();
+    let best = lowest(&means);
+    (rates[best], regret(&by_other, best))
+}
+
+/// By how much an answer (outer) is expected to be worse than the best one of each draw (inner).
+fn regret(losses: &[Vec<f64>], answer: usize) -> f64 {
+    let draws = losses[answer].len();
+    let floor = |j: usize| losses.iter().map(|of| of[j]).fold(f64::INFINITY, f64::min);
+    (0..draws).map(|j| losses[answer][j] - floor(j)).sum::<f64>() / draws as f64
 }
 
 fn lowest(scores: &[f64]) -> usize {

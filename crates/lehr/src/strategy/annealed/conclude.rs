@@ -4,7 +4,7 @@ use lehr_search::{Params, Value};
 use lehr_theory::{Rates, Ratio, Robustness};
 
 use super::Search;
-use super::choose::{Answers, averaged, bests};
+use super::choose::{Answers, bests};
 use super::model::Model;
 use super::question::{Point, Seen};
 use crate::strategy::{Estimate, Goal, Range, Recommendation, Record, Spent, StrategyError};
@@ -67,8 +67,8 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let features = &search.known.features[place];
     let sign = if goal.direction == lehr_search::Direction::Minimize { 1.0 } else { -1.0 };
     let tried: Vec<&Point> = question.points.iter().filter(|p| p.seen != Seen::Open).collect();
-    let doubting = search.known.doubting(question);
-    let (doubting, too_wide) = doubting.map_or((model, TOO_WIDE.1), |model| (model, TOO_WIDE.0));
+    let in_doubt = search.known.doubts(question);
+    let (doubting, too_wide) = in_doubt.map_or((model, TOO_WIDE.1), |in_doubt| (&in_doubt.model, TOO_WIDE.0));
     let loudness = search.loudness(doubting);
     let narrow = 1.0 - too_wide / (1.0 + loudness);
     let (low, high) = interval(bests(doubting, features, 0.0), narrow);
@@ -98,7 +98,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     if finished.is_none() {
         doubts.push(format!(
             "the search is not finished: the expected regret is {:.1e}",
-            search.known.answers.regret * model.scale
+            search.regret() * model.scale
         ));
     }
     let supported = !flat;
@@ -141,8 +141,8 @@ pub(super) fn answer(search: &Search<'_>) -> Result<Answer, StrategyError> {
     let (question, known) = (&search.question, &search.known);
     let (answer, simpler) = choice(search)?;
     let (place, mut x) = known.answers.at[answer];
-    if let Some(doubting) = known.doubting(question) {
-        x = averaged(&known.model, doubting, &known.features[place], question.low, question.high);
+    if let Some(doubts) = known.doubts(question) {
+        x = doubts.x;
     }
     Ok(Answer { place, x: rounded(x).clamp(question.low, question.high), simpler })
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use lehr_search::Stream;
 
-use super::choose::Answers;
+use super::choose::{Answers, averaged};
 use super::model::{Features, Model};
 use super::question::{Point, Question, Seen};
 use crate::strategy::{Goal, Record};
@@ -21,7 +21,16 @@ pub(super) struct Known {
     /// Places that could be the answer.
     pub open: Vec<usize>,
     pub answers: Answers,
-    doubting: OnceCell<Option<Model>>,
+    doubts: OnceCell<Option<Doubts>>,
+}
+
+/// What the law makes of a record once it doubts itself.
+pub(super) struct Doubts {
+    pub model: Model,
+    /// log₂ of the rate with the lowest expected loss by both laws, each weighed by its evidence.
+    pub x: f64,
+    /// The expected regret of that rate, by the law that doubts itself.
+    pub regret: f64,
 }
 
 impl Known {
@@ -33,14 +42,19 @@ impl Known {
         let full = |p: &&Point| p.horizon == question.goal.target.steps && matches!(p.seen, Seen::Loss(_));
         let seen: Vec<usize> = question.points.iter().filter(full).map(|p| p.place).collect();
         let answers = Answers::new(&model, &features, &open, &seen, question.low, question.high);
-        Some(Self { features, model, open, answers, doubting: OnceCell::new() })
+        Some(Self { features, model, open, answers, doubts: OnceCell::new() })
     }
 
-    /// Where the rate alone is searched, the posterior of a law that doubts itself, made when it is asked for first: answer and intervals
-    /// rest on it, which run is next does not.
-    pub fn doubting(&self, question: &Question<'_>) -> Option<&Model> {
-        let fit = || Model::fit(question, &self.features, question.goal.seed, true);
-        self.doubting.get_or_init(|| (!question.has_others()).then(fit).flatten()).as_ref()
+    /// Where the rate alone is searched, what a law that doubts itself says, made when it is asked for first: answer, intervals and the
+    /// end of the search rest on it, which run is next does not.
+    pub fn doubts(&self, question: &Question<'_>) -> Option<&Doubts> {
+        let made = || {
+            let model = Model::fit(question, &self.features, question.goal.seed, true)?;
+            let features = &self.features[self.answers.at[self.answers.advised].0];
+            let (x, regret) = averaged(&self.model, &model, features, question.low, question.high);
+            Some(Doubts { model, x, regret })
+        };
+        self.doubts.get_or_init(|| (!question.has_others()).then(made).flatten()).as_ref()
     }
 }
 

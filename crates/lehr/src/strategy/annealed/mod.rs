@@ -351,9 +351,18 @@ impl<'a> Search<'a> {
         Ok(Some(Next::Run(plan(goal, record, trial, option.horizon, option.seed, reason)?)))
     }
 
+    /// The expected regret of the answer, in units of the model: by the law, and once that is content by the one that doubts itself, too.
+    fn regret(&self) -> f64 {
+        let regret = self.known.answers.regret;
+        if regret > self.tolerance() {
+            return regret;
+        }
+        self.known.doubts(&self.question).map_or(regret, |doubts| doubts.regret.max(regret))
+    }
+
     /// Why the search is over, if it is.
     fn finished(&self) -> Option<String> {
-        let (regret, tolerance) = (self.known.answers.regret, self.tolerance());
+        let (regret, tolerance) = (self.regret(), self.tolerance());
         if regret > tolerance {
             return None;
         }

@@ -32,6 +32,8 @@ const _: () = assert!(MOST_POINTS <= u64::BITS as usize);
 const STUCK: f64 = 0.02;
 /// Points per octave at which the best rate of a draw is looked for.
 const PER_OCTAVE: f64 = 4.0;
+/// Rates further from all runs than so many octaves are not looked at: the first look has found worse ones before those.
+const FAR: f64 = 20.0;
 
 /// What a run is expected to give under one draw.
 #[derive(Clone, Copy, Debug)]
@@ -277,6 +279,7 @@ impl Model {
         let leans = || features.iter().map(|f| f.lean.shift);
         let low = question.low - leans().fold(f64::NEG_INFINITY, f64::max);
         let high = question.high - leans().fold(f64::INFINITY, f64::min);
+        let (low, high) = in_reach(low, high, &runs.done);
         let settings = runs.done.iter().map(|p| features[p.place].level.clone()).collect();
         let field = Field::new(&runs.done, settings, low, high);
         let mut prior = PRIOR.to_vec();
@@ -389,6 +392,12 @@ impl Model {
         self.said(draw, features, best - 1.0, 0.0).loss - self.said(draw, features, best, 0.0).loss
     }
 
+    /// Rates at which the best one of a draw is looked for.
+    #[cfg(test)]
+    pub fn points_looked_at(&self) -> usize {
+        self.grid.len()
+    }
+
     fn said(&self, draw: &Draw, features: &Features, x: f64, tau: f64) -> Said {
         draw.law.at(x - features.lean.shift, tau, features.place(&draw.weights))
     }
@@ -411,6 +420,13 @@ fn widest_rung(runs: &[(Point, f64)]) -> usize {
         a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)))
     };
     (0..RUNGS).map(wide).max_by(better).map_or(0, |widest| widest.2)
+}
+
+/// The part of a range of rates that is not far from all runs.
+fn in_reach(low: f64, high: f64, runs: &[Point]) -> (f64, f64) {
+    let rates = || runs.iter().map(|p| p.x);
+    let (least, most) = (rates().fold(f64::INFINITY, f64::min), rates().fold(f64::NEG_INFINITY, f64::max));
+    (low.max((least - FAR).min(high - FAR)), high.min((most + FAR).max(low + FAR)))
 }
 
 /// Leaves out the runs that say least: far above the best one of their rung, and of short horizons.

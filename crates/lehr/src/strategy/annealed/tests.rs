@@ -102,18 +102,45 @@ fn finds_the_rate_for_a_few_full_runs() {
     }
 }
 
+/// The first runs of a record.
+fn cut(whole: &Record, count: usize) -> Record {
+    let runs = whole.runs[..count].to_vec();
+    let trials = runs.iter().map(|run| run.trial + 1).max().unwrap_or(0);
+    Record { params: whole.params[..trials].to_vec(), runs, ..Record::default() }
+}
+
+/// It is not over before the law that doubts itself is content, too, and then it is.
+#[test]
+fn goes_on_while_the_law_doubts_itself() {
+    let world = World { noise: 0.01, ..PLAIN };
+    let (mut doubted, mut content) = (0, 0);
+    for seed in 0..3 {
+        let goal = goal(seed);
+        let (whole, _) = search(&goal, &|p, h, s| world.run(p, h, s));
+        for count in whole.runs.len().saturating_sub(6)..=whole.runs.len() {
+            let record = cut(&whole, count);
+            let search = Search::new(Question::new(&goal, &record).unwrap(), &record, &Last::default());
+            let search = search.unwrap().unwrap();
+            let law = search.known.answers.regret <= search.tolerance();
+            let doubts = search.known.doubts(&search.question).unwrap().regret <= search.tolerance();
+            assert_eq!(search.finished().is_some(), law && doubts);
+            doubted += usize::from(law && !doubts);
+            content += usize::from(law && doubts);
+        }
+    }
+    assert!(doubted > 0 && content >= 3, "{doubted} {content}");
+}
+
 /// The same record, cut anywhere and continued, asks for the same runs.
 #[test]
 fn resumes_in_the_middle() {
     let goal = goal(7);
     let (whole, _) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
-    for cut in (0..whole.runs.len()).step_by(6) {
-        let runs = whole.runs[..cut].to_vec();
-        let trials = runs.iter().map(|run| run.trial + 1).max().unwrap_or(0);
-        let past = Record { params: whole.params[..trials].to_vec(), runs, ..Record::default() };
-        let Next::Run(plan) = Annealed::default().next(&goal, &past).unwrap() else { panic!("{cut}") };
-        let run = &whole.runs[cut];
-        assert_eq!((plan.horizon, plan.seed), (run.horizon, run.seed), "{cut}");
+    for count in (0..whole.runs.len()).step_by(6) {
+        let past = cut(&whole, count);
+        let Next::Run(plan) = Annealed::default().next(&goal, &past).unwrap() else { panic!("{count}") };
+        let run = &whole.runs[count];
+        assert_eq!((plan.horizon, plan.seed), (run.horizon, run.seed), "{count}");
         match plan.trial {
             Trial::Known(trial) => assert_eq!(trial, run.trial),
             Trial::New(params) => assert_eq!(params, whole.params[run.trial]),
@@ -566,6 +593,18 @@ fn a_run_that_ended_better_than_the_answer_is_named() {
     let (number, _) = begin(&goal, &mut record, -12.3, TARGET / 4, 77);
     record.finish(number, RunState::Complete(1.2));
     assert!(named(&record), "{:?}", result(&goal, &record).doubts);
+}
+
+/// A range of 2,000 octaves is walked through in wide steps, and a decision costs what it costs in a narrow one.
+#[test]
+fn a_range_of_any_width_is_searched() {
+    let goal = Goal { space: "lr=log 1e-320..1e300".parse().unwrap(), ..goal(6) };
+    let (record, _) = search(&goal, &|p, h, s| PLAIN.run(p, h, s));
+    let rate = result(&goal, &record).rate.unwrap();
+    assert!(PLAIN.regret(rate.value) < 0.02, "{} after {} runs", rate.value, record.runs.len());
+    let question = Question::new(&goal, &record).unwrap();
+    let known = Search::new(question, &record, &Last::default()).unwrap().unwrap().known;
+    assert!(known.model.points_looked_at() < 4 * 80, "{}", known.model.points_looked_at());
 }
 
 /// Losses at the ends of what a float can hold, all equal, and with several settings: an answer or a clear word, never a panic.
