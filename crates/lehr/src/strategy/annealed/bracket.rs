@@ -1,5 +1,6 @@
 //! The first look: the cheapest rung, wide steps, until the best rate has a worse one on both sides.
 
+use super::NO_VARIATION;
 use super::question::{Point, Seen};
 
 /// The widest and the narrowest step of the first look, in octaves.
@@ -18,8 +19,9 @@ pub(super) enum Look {
 
 /// The next rate of the first look at one rung and place, within `low..high`, from `start`; all as log₂.
 ///
-/// It walks from the start towards lower losses; a run that diverged counts as worse than anything. While runs are under way
-/// it tries the other neighbour rather than to wait.
+/// It walks from the start towards lower losses, and where they are equal towards higher rates: at rates so low that nothing is learnt
+/// all losses are. A run that diverged counts as worse than anything. While runs are under way it tries the other neighbour rather
+/// than to wait.
 pub(super) fn look(points: &[&Point], low: f64, high: f64, start: f64) -> Look {
     let step = ((high - low) / 5.0).clamp(STEP.0, STEP.1);
     let start = start.clamp(low, high);
@@ -40,8 +42,12 @@ pub(super) fn look(points: &[&Point], low: f64, high: f64, start: f64) -> Look {
         return Look::At(start);
     }
     tried.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let done = tried.iter().copied().filter(|t| !t.1.is_nan()).min_by(|a, b| a.1.total_cmp(&b.1));
-    let centre = done.unwrap_or(tried[tried.len() / 2]);
+    let lowest = tried.iter().map(|t| t.1).fold(f64::INFINITY, f64::min);
+    let done = match lowest.is_finite() {
+        true => tried.iter().rfind(|t| t.1 <= lowest + NO_VARIATION * lowest.abs()),
+        false => tried.iter().find(|t| t.1 == lowest),
+    };
+    let centre = done.copied().unwrap_or(tried[tried.len() / 2]);
     let near = |from: f64, to: f64| {
         let (a, b) = (from.min(to), from.max(to));
         tried.iter().copied().filter(|t| t.0 >= a && t.0 <= b && t.0 != centre.0).collect::<Vec<_>>()
@@ -112,6 +118,24 @@ mod tests {
             let nearest = points.iter().map(|p| (p.x - best).abs()).fold(f64::INFINITY, f64::min);
             assert!(nearest <= 1.8 && points.len() <= 8, "{best}: {nearest} of {}", points.len());
         }
+    }
+
+    /// From where nothing is learnt it goes up until something is.
+    #[test]
+    fn equal_losses_lead_up() {
+        let (low, high) = (-1063.0, 996.0);
+        let mut points: Vec<Point> = Vec::new();
+        loop {
+            let seen: Vec<&Point> = points.iter().collect();
+            let Look::At(x) = look(&seen, low, high, -33.5) else { break };
+            let learnt = (1.0 - 0.1 * (x + 7.0).abs()).max(0.0);
+            // Single precision.
+            let seen = Seen::Loss(f64::from((1.0986 - learnt) as f32));
+            let trial = points.len();
+            points.push(Point { place: 0, trial, x, tau: -5.0, horizon: 1, seed: 0, seen });
+            assert!(trial < 20);
+        }
+        assert!(points.iter().any(|p| (p.x + 7.0).abs() < 1.6), "{points:?}");
     }
 
     #[test]

@@ -26,8 +26,6 @@ const MODERATE: f64 = 0.4;
 const LONG: f64 = 2.0;
 /// The factors at which R(ρ) is given.
 const FACTORS: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
-/// Losses that differ by less, relative to their size, do not vary.
-const NO_VARIATION: f64 = 1e-8;
 
 /// What there is to say before a run is complete.
 pub(super) fn nothing(goal: &Goal, record: &Record) -> Recommendation {
@@ -88,7 +86,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let mut doubts = doubts(search, place, x, &bests, &tried);
     doubts.extend(better_before(search, place, best, sign, &tried));
     let finished = search.finished();
-    let flat = model.scale <= NO_VARIATION * model.zero.abs().max(f64::MIN_POSITIVE) && tried.len() > 2;
+    let flat = search.is_flat();
     if flat {
         doubts.insert(
             0,

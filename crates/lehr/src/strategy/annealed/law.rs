@@ -20,8 +20,8 @@
 //! tuning` F is the same at all horizons to the fourth digit where noise does not hide it; multi-epoch data have O, which
 //! makes the best rate fall like one over the horizon.
 //!
-//! Two parts are there for the answer and its interval, not for the search ([`doubting`]): with them it is no sooner at a good rate, and
-//! later on some tasks. The second part of F is learnt slowly: β = 0.35, and at the best rate it is a share ρ of F's slope. A network
+//! Two parts are there for the answer, its interval and the end of the search ([`doubting`]), not for which run is next: with them it is no
+//! sooner at a good rate, and later on some tasks. The second part of F is learnt slowly: β = 0.35, and at the best rate it is a share ρ of F's slope. A network
 //! first learns what a linear model can, within a few octaves of progress, and then little for many more; short runs end in between. And
 //! noise at any rate falls with the horizon only down to what is left at all: seeds of a network end in different minima.
 

@@ -9,7 +9,8 @@
 //!    what they cost. Where the program can resume, a run that continues what another one has trained costs the rest alone.
 //!    Another setting than the first is advised once it is better beyond what is not known of the difference ([`choose`]).
 //! 4. *Stop*: when the expected regret of the best answer is below the tolerance, or the noise of one run (a quarter of it with
-//!    other parameters), or what a third of an octave costs, and a full run beside the answer has not shown otherwise.
+//!    other parameters), or what a third of an octave costs, where the rate alone is searched by the law that doubts itself, too
+//!    ([`known`]), and a full run beside the answer has not shown otherwise.
 
 mod bracket;
 mod candidates;
@@ -78,6 +79,8 @@ const SAME_RATE: f64 = 0.12;
 const ENOUGH: f64 = 3.0;
 /// Full runs that this may take.
 const FIRST: u64 = 1;
+/// Losses that differ by less, relative to their size, do not vary: programs print single precision.
+const NO_VARIATION: f64 = 3e-7;
 /// Where so many runs of the first look broke, a longer horizon is tried.
 const BROKEN: usize = 3;
 /// log₂ of the shortest horizon over the target at which other settings are tried: what is good for very short runs need not be so
@@ -332,7 +335,9 @@ impl<'a> Search<'a> {
         let goal = self.question.goal;
         let conclude::Answer { place, x, .. } = conclude::answer(self)?;
         let full = self.question.points.iter().filter(|p| p.place == place && p.horizon == goal.target.steps);
-        let near = |p: &&question::Point| p.seen != Seen::Diverged && (p.x - x).abs() <= CONFIRMED;
+        // Where the runs do not differ any of them shows it.
+        let within = if self.is_flat() { f64::INFINITY } else { CONFIRMED };
+        let near = |p: &&question::Point| p.seen != Seen::Diverged && (p.x - x).abs() <= within;
         match full.filter(near).map(|p| p.seen).next() {
             Some(Seen::Open) if record.is_busy() => return Ok(Some(Next::Wait)),
             Some(_) => return Ok(None),
@@ -360,8 +365,18 @@ impl<'a> Search<'a> {
         self.known.doubts(&self.question).map_or(regret, |doubts| doubts.regret.max(regret))
     }
 
+    /// Whether the runs do not differ.
+    fn is_flat(&self) -> bool {
+        let (zero, scale) = (self.known.model.zero, self.known.model.scale);
+        let tried = self.question.points.iter().filter(|p| p.seen != Seen::Open).count();
+        tried > 2 && scale <= NO_VARIATION * zero.abs().max(f64::MIN_POSITIVE)
+    }
+
     /// Why the search is over, if it is.
     fn finished(&self) -> Option<String> {
+        if self.is_flat() {
+            return Some("the runs do not differ".into());
+        }
         let (regret, tolerance) = (self.regret(), self.tolerance());
         if regret > tolerance {
             return None;
