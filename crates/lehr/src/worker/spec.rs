@@ -265,7 +265,7 @@ impl Spec {
             }
         } else if !goal.abilities.any_schedule {
             let message = "the program is not handed it: put {schedule_file} or {schedule} into the command, say \
-                           --reads schedule if it takes it from LEHR_SCHEDULE_FILE, or --own-schedule if it has one";
+                           --reads schedule if it takes it from LEHR_SCHEDULE_FILE, or --own-schedule SPEC if it has one of its own";
             return Err(WorkerError::setting("schedule", message));
         }
         if self.steps.is_none() && self.own_schedule.is_none() {

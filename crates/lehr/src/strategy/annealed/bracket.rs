@@ -1,10 +1,12 @@
 //! The first look: the cheapest rung, wide steps, until the best rate has a worse one on both sides.
 
-use super::NO_VARIATION;
 use super::question::{Point, Seen};
 
 /// The widest and the narrowest step of the first look, in octaves.
 const STEP: (f64, f64) = (2.0, 3.0);
+
+/// Losses that differ by less, relative to their size, count as equal: programs print single precision.
+const EQUAL: f64 = 3e-7;
 
 /// What the first look says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,7 +46,7 @@ pub(super) fn look(points: &[&Point], low: f64, high: f64, start: f64) -> Look {
     tried.sort_by(|a, b| a.0.total_cmp(&b.0));
     let lowest = tried.iter().map(|t| t.1).fold(f64::INFINITY, f64::min);
     let done = match lowest.is_finite() {
-        true => tried.iter().rfind(|t| t.1 <= lowest + NO_VARIATION * lowest.abs()),
+        true => tried.iter().rfind(|t| t.1 <= lowest + EQUAL * lowest.abs()),
         false => tried.iter().find(|t| t.1 == lowest),
     };
     let centre = done.copied().unwrap_or(tried[tried.len() / 2]);

@@ -79,8 +79,8 @@ const SAME_RATE: f64 = 0.12;
 const ENOUGH: f64 = 3.0;
 /// Full runs that this may take.
 const FIRST: u64 = 1;
-/// Losses that differ by less, relative to their size, do not vary: programs print single precision.
-const NO_VARIATION: f64 = 3e-7;
+/// Losses that differ by less, relative to their size, do not vary.
+const NO_VARIATION: f64 = 1e-8;
 /// Where so many runs of the first look broke, a longer horizon is tried.
 const BROKEN: usize = 3;
 /// log₂ of the shortest horizon over the target at which other settings are tried: what is good for very short runs need not be so

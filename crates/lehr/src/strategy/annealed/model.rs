@@ -408,16 +408,18 @@ impl Model {
     }
 }
 
-/// The rung whose runs are widest apart in the rate; of equals the one with most runs, then the cheapest. Runs that are close
-/// together say nothing of how large a loss is: their differences may be noise.
+/// The rung whose runs are widest apart in the rate, of those with three or more, if there are such; of equals the one with most runs,
+/// then the cheapest. Runs that are close together say nothing of how large a loss is, and neither may two on either side of the best
+/// rate: their differences may be noise.
 fn widest_rung(runs: &[(Point, f64)]) -> usize {
     let wide = |k: usize| {
         let of_rung = || runs.iter().map(|r| &r.0).filter(|p| rung(p.tau) == k).map(|p| p.x);
         let span = of_rung().fold(f64::NEG_INFINITY, f64::max) - of_rung().fold(f64::INFINITY, f64::min);
-        (span, of_rung().count(), k)
+        (of_rung().count(), span, k)
     };
-    let better = |a: &(f64, usize, usize), b: &(f64, usize, usize)| {
-        a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)))
+    let better = |a: &(usize, f64, usize), b: &(usize, f64, usize)| {
+        let both_sides = (a.0 > 2).cmp(&(b.0 > 2));
+        both_sides.then(a.1.total_cmp(&b.1)).then((a.0, a.2).cmp(&(b.0, b.2)))
     };
     (0..RUNGS).map(wide).max_by(better).map_or(0, |widest| widest.2)
 }
@@ -501,5 +503,7 @@ mod tests {
         };
         assert_eq!(rung_of(&[(0.0, 1.0), (0.0, 2.0), (-3.0, 1.0), (-3.0, 2.0), (-3.0, 1.5), (-2.0, 0.0)]), 3);
         assert_eq!(rung_of(&[(0.0, 1.0), (-4.0, 1.0)]), 4);
+        // Two runs on either side of the best rate end alike, however wide apart: the unit is not their difference.
+        assert_eq!(rung_of(&[(-3.0, 1.0), (-3.0, 2.5), (-3.0, 4.0), (-1.0, 0.5), (-1.0, 4.0)]), 3);
     }
 }

@@ -292,10 +292,7 @@ fn nothing_is_recommended_where_everything_diverged_or_nothing_varies() {
     assert!(record.runs.len() < 10);
     let found = result(&goal, &record);
     assert!(found.params.is_none() && found.advice.contains("diverged"), "{}", found.advice);
-    // Differences of single precision are none.
-    let flat = |seed: u64| 1.5 * (1.0 + 6e-8 * (seed % 3) as f64);
-    let (record, reason) =
-        search(&goal, &|p, h, _| RunState::Complete(flat(p.float("lr").unwrap().to_bits() ^ h)));
+    let (record, reason) = search(&goal, &|_, _, _| RunState::Complete(1.5));
     assert!(reason.contains("do not differ") && record.steps_spent() < 2 * TARGET, "{reason}");
     let found = result(&goal, &record);
     assert!(found.rate.is_none() && found.advice.contains("do not differ"), "{}", found.advice);
@@ -632,4 +629,31 @@ fn losses_of_any_size_are_survived() {
             assert!(record.runs.len() > 1);
         }
     }
+}
+
+/// Two runs on either side of the best rate end alike, further apart than any others, and above a cliff all are lost: no rate up there is
+/// advised (with the difference of the two as the unit of all losses, that of a run that diverged was).
+#[test]
+fn two_runs_that_end_alike_are_no_measure() {
+    let goal = Goal { seed: 0, ..Goal::new("lr=log 1e-5..1".parse().unwrap(), Horizon::steps(400)) };
+    let goal = goal.schedule("linear");
+    let complete = [
+        (3.162e-3, 50, 2.4089),
+        (8.106e-3, 50, 2.3118),
+        (0.0253, 50, 2.2892),
+        (4.98e-3, 100, 2.2379),
+        (3.162e-3, 200, 2.1976),
+        (0.0323, 200, 2.1967),
+        (8.106e-3, 400, 2.0996),
+    ];
+    let lost = [(0.2024, 50), (0.07456, 100), (0.05152, 200), (0.068, 400)];
+    let mut record = Record::default();
+    let mut run = |rate: f64, horizon: u64, end: RunState| {
+        let (number, _) = begin(&goal, &mut record, rate.log2(), horizon, seeds::first(&goal, horizon));
+        record.finish(number, end);
+    };
+    complete.into_iter().for_each(|(rate, horizon, loss)| run(rate, horizon, RunState::Complete(loss)));
+    lost.into_iter().for_each(|(rate, horizon)| run(rate, horizon, RunState::Diverged { at: 1 }));
+    let rate = result(&goal, &record).rate.unwrap();
+    assert!((5e-3..0.015).contains(&rate.value), "{rate:?}");
 }
