@@ -223,3 +223,20 @@ fn real_data_in_libsvm_text_with_its_own_validation_file() {
     // The optimum of logistic regression on a9a is near 0.323; the share of the larger class gives 0.551.
     assert!((0.32..0.36).contains(&loss), "{loss}");
 }
+
+/// With a tolerance that no search reaches it ends all the same, and says why.
+#[test]
+fn a_strategy_without_a_limit_ends_within_ten_full_runs() {
+    let folder = TempDir::new().unwrap();
+    let search = || {
+        let mut command = tune(folder.path());
+        command.args(["--strategy", "annealed", "--model", "softmax", "--schedules", "linear"]);
+        command.args(["--steps", "128", "--tolerance", "0"]);
+        command
+    };
+    let found = search().arg("--json").output().unwrap();
+    let found: Value = serde_json::from_slice(&found.stdout).unwrap();
+    let spent = found["spent"]["full_runs"].as_f64().unwrap();
+    assert!(spent > 5.0 && spent <= 10.0, "{}", found["spent"]);
+    search().assert().success().stdout(contains("Not finished: nothing is left to try within the budget."));
+}

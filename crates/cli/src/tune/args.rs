@@ -31,7 +31,8 @@ pub struct Tune {
     /// kept in a folder
     #[arg(long, value_name = "NAME", conflicts_with = "sampler")]
     pub strategy: Option<String>,
-    /// With --strategy or a program: full runs that may be spent
+    /// With --strategy or a program: full runs that may be spent [default: 10 for annealed, which ends by itself; on built-in models 30 for
+    /// others]
     #[arg(long, value_name = "RUNS", allow_hyphen_values = true)]
     pub budget: Option<f64>,
     /// With --strategy or a program: regret at the end of a full run that is good enough [default: the noise of one run (a

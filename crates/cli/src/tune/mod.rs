@@ -8,6 +8,9 @@ pub use args::Tune;
 
 use crate::failure::Failure;
 
+/// Full runs where no limit is given to the strategy `annealed`, which ends by itself, most often much sooner.
+const ANNEALED_BUDGET: f64 = 10.0;
+
 /// Runs the command.
 pub fn run(args: Tune) -> Result<(), Failure> {
     if args.program.is_given() {

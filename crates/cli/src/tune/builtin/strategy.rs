@@ -8,11 +8,12 @@ use lehr_report::number::{count, loss, rate, significant};
 use lehr_report::{Align, Axis, Figure, Series, Table};
 use serde::Serialize;
 
+use super::super::ANNEALED_BUDGET;
 use super::super::args::Tune;
 use crate::failure::Failure;
 use crate::output;
 
-/// A strategy without a limit of its own gets so many full runs.
+/// Full runs where no limit is given to a strategy that does not end by itself.
 const DEFAULT_BUDGET: f64 = 30.0;
 
 /// The result as data.
@@ -49,7 +50,8 @@ pub fn run(args: &Tune, plan: &Plan, name: &str) -> Result<(), Failure> {
     let mut goal = Goal::new(space(plan)?, model.target());
     goal.seed = plan.seed;
     goal.tolerance = args.tolerance;
-    goal.budget = args.budget.or((name != "annealed").then_some(DEFAULT_BUDGET));
+    let most = if name == "annealed" { ANNEALED_BUDGET } else { DEFAULT_BUDGET };
+    goal.budget = Some(args.budget.unwrap_or(most));
     let mut record = Record::default();
     let train = |params: &_, run: &_| model.run(&goal, params, run);
     let tell = |record: &Record, run: usize| {
@@ -72,7 +74,7 @@ pub fn run(args: &Tune, plan: &Plan, name: &str) -> Result<(), Failure> {
             &Answer { plan: plan.describe(), found: &found, stopped, runs: rows },
         );
     }
-    output::text(&text(plan, &found, &rows))
+    output::text(&text(plan, &found, stopped.as_deref(), &rows))
 }
 
 fn space(plan: &Plan) -> Result<Space, Failure> {
@@ -122,7 +124,8 @@ fn figure(plan: &Plan, rows: &[Row]) -> Figure {
     figure
 }
 
-fn text(plan: &Plan, found: &Recommendation, rows: &[Row]) -> String {
+/// The result to read; `stopped` is why nothing more was run.
+fn text(plan: &Plan, found: &Recommendation, stopped: Option<&str>, rows: &[Row]) -> String {
     let mut table = Table::new([
         ("run", Align::Right),
         ("schedule", Align::Left),
@@ -172,7 +175,10 @@ fn text(plan: &Plan, found: &Recommendation, rows: &[Row]) -> String {
         count(found.spent.steps),
         significant(found.spent.steps as f64 / plan.steps as f64, 3)
     );
-    text += &format!("{}\n", sentence(&found.state));
+    let ended = found.state.starts_with("stopped");
+    let state =
+        stopped.filter(|_| !ended).map_or(found.state.clone(), |why| format!("{}: {why}", found.state));
+    text += &format!("{}\n", sentence(&state));
     found.doubts.iter().for_each(|doubt| text += &format!("Doubt: {doubt}.\n"));
     text
 }

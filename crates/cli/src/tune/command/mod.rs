@@ -20,6 +20,7 @@ use lehr::study::{OpenOptions, Storage, Study, StudyError, open_with};
 use lehr::worker::{Done, Job, Options, Place as Folder, Spec, Stop, WorkerError, record, work};
 use lehr_report::Picture;
 
+use super::ANNEALED_BUDGET;
 use super::args::Tune;
 use crate::failure::Failure;
 use crate::output;
@@ -31,8 +32,6 @@ use show::Show;
 pub const STORAGE: &str = "sqlite:///lehr.db";
 /// Trials where no limit is given; a grid ends by itself.
 const TRIALS: usize = 20;
-/// Full runs where no limit is given to the strategy `annealed`, which ends by itself, most often much sooner.
-const BUDGET: f64 = 10.0;
 
 /// Runs the command.
 pub fn run(args: Tune) -> Result<(), Failure> {
@@ -80,7 +79,7 @@ fn limit(job: &mut Job, limited: bool, otherwise: bool) -> Result<(), Failure> {
     let trials = match job.spec.strategy.as_deref() {
         Some("annealed") => {
             if job.spec.budget.is_none() && !otherwise {
-                job.spec.budget = Some(job.spec.trials.map_or(BUDGET, |trials| trials as f64));
+                job.spec.budget = Some(job.spec.trials.map_or(ANNEALED_BUDGET, |trials| trials as f64));
                 job.goal.budget = job.spec.budget;
             }
             return Ok(());
