@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use lehr_search::Stream;
 
+use super::NO_VARIATION;
 use super::field::{Amplitudes, Field, Realised, Spot, dot, own_noise};
 use super::law::{
     Anchor, COORDINATES, DECAY, Law, OVER_FROM, PRIOR, Place, SPREAD, Said, doubting, louder_rise, over_from,
@@ -471,7 +472,9 @@ impl Measure {
             () if above.is_finite() => above,
             () => 0.0,
         };
-        // Without any variation the unit is a rounding error of the losses.
+        // Where that rung shows nothing, runs may still differ between rungs; without any variation the unit is a rounding error.
+        let worst = complete.iter().map(|c| c.1).fold(f64::NEG_INFINITY, f64::max);
+        let scale = if scale > NO_VARIATION * zero.abs() { scale } else { worst - zero };
         let scale = scale.max(1e-9 * zero.abs()).max(1e-300);
         Some(Self {
             zero,

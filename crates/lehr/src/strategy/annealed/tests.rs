@@ -596,6 +596,19 @@ fn a_run_that_ended_better_than_the_answer_is_named() {
     assert!(named(&record), "{:?}", result(&goal, &record).doubts);
 }
 
+/// Where the cheapest runs all end alike (an accuracy that is still that of guessing), longer ones tell.
+#[test]
+fn short_runs_that_show_nothing_do_not_end_the_search() {
+    let goal = goal(8).budget(10.0);
+    let run = |p: &Params, h: u64, s: u64| match h <= TARGET / 32 {
+        true => RunState::Complete(3.0),
+        false => PLAIN.run(p, h, s),
+    };
+    let (record, reason) = search(&goal, &run);
+    let rate = result(&goal, &record).rate.unwrap();
+    assert!(PLAIN.regret(rate.value) < 0.03, "{} after {} runs: {reason}", rate.value, record.runs.len());
+}
+
 /// A range of 2,000 octaves is walked through in wide steps, and a decision costs what it costs in a narrow one.
 #[test]
 fn a_range_of_any_width_is_searched() {
