@@ -64,10 +64,8 @@ impl Answers {
             let rates = possible(&[model], &features[place], low, high, grid);
             at.extend(rates.into_iter().map(|x| (place, x)));
         }
-        let losses: Vec<Vec<f64>> = at
-            .iter()
-            .map(|&(place, x)| expected(model, &features[place], (x, 0.0, None), 1, Expected::mean))
-            .collect();
+        let losses: Vec<Vec<f64>> =
+            at.iter().map(|&(place, x)| at_target(model, &features[place], x)).collect();
         let means: Vec<f64> = losses.iter().map(|of| moments(of.clone()).0).collect();
         let of_first = at.iter().take_while(|answer| answer.0 == places[0]).count();
         let home = lowest(&means[..of_first]);
@@ -107,9 +105,8 @@ fn possible(models: &[&Model], features: &Features, low: f64, high: f64, count: 
 pub(super) fn averaged(law: &Model, other: &Model, features: &Features, low: f64, high: f64) -> (f64, f64) {
     let rates = possible(&[law, other], features, low, high, GRID.0);
     let share = 1.0 / (1.0 + (law.evidence - other.evidence).exp());
-    let losses = |model: &Model| -> Vec<Vec<f64>> {
-        rates.iter().map(|&x| expected(model, features, (x, 0.0, None), 1, Expected::mean)).collect()
-    };
+    let losses =
+        |model: &Model| -> Vec<Vec<f64>> { rates.iter().map(|&x| at_target(model, features, x)).collect() };
     let (by_law, by_other) = (losses(law), losses(other));
     let mean = |of: &[f64]| moments(of.to_vec()).0;
     let means: Vec<f64> =
@@ -166,6 +163,11 @@ pub(super) fn expected<T>(
 ) -> Vec<T> {
     let spot = model.spot(features, x, tau, seed);
     model.draws.iter().step_by(stride).map(|draw| what(&model.expect(draw, features, &spot))).collect()
+}
+
+/// The loss that each draw expects of a rate at the target, wrecks included.
+pub(super) fn at_target(model: &Model, features: &Features, x: f64) -> Vec<f64> {
+    expected(model, features, (x, 0.0, None), 1, Expected::mean)
 }
 
 /// Half widths of what runs that are weighed together span, in octaves.

@@ -4,7 +4,7 @@ use lehr_search::{Params, Value};
 use lehr_theory::{Rates, Ratio, Robustness};
 
 use super::Search;
-use super::choose::{Answers, bests};
+use super::choose::{Answers, at_target, bests, expected};
 use super::model::Model;
 use super::question::{Point, Seen};
 use crate::strategy::{Estimate, Goal, Range, Recommendation, Record, Spent, StrategyError};
@@ -73,8 +73,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     let range = rate_range(question.low, question.high, (low.min(x), high.max(x)));
     let rate = Estimate { value: question.rate(x), interval: Some(range) };
     let losses = |model: &Model| -> Vec<f64> {
-        let spot = model.spot(features, x, 0.0, None);
-        model.draws.iter().map(|d| model.loss(model.expect(d, features, &spot).mean())).collect()
+        at_target(model, features, x).into_iter().map(|loss| model.loss(loss)).collect()
     };
     let expected = losses(model);
     let value = expected.iter().sum::<f64>() / expected.len() as f64;
@@ -222,11 +221,7 @@ fn safe(search: &Search<'_>, place: usize, x: f64, tried: &[&Point]) -> Range {
         Some(tolerance) => tolerance / model.scale,
         None => search.noise(),
     };
-    let mean = |x: f64| {
-        let spot = model.spot(features, x, 0.0, None);
-        model.draws.iter().map(|d| model.expect(d, features, &spot).mean()).sum::<f64>()
-            / model.draws.len() as f64
-    };
+    let mean = |x: f64| at_target(model, features, x).iter().sum::<f64>() / model.draws.len() as f64;
     let limit = mean(x) + within;
     let walk = |side: f64, end: f64| {
         let mut at = x;
@@ -284,9 +279,8 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, bests: &[f64], tried: &[&Po
             "at the longest horizons that were run, rates on one side of the best one only were tried".into(),
         );
     }
-    let spot = model.spot(features, x, 0.0, None);
-    let wreck = model.draws.iter().map(|d| model.expect(d, features, &spot).wrecked).sum::<f64>()
-        / model.draws.len() as f64;
+    let wrecked = expected(model, features, (x, 0.0, None), 1, |e| e.wrecked);
+    let wreck = wrecked.iter().sum::<f64>() / wrecked.len() as f64;
     if wreck > 0.02 {
         doubts.push(format!("a run may diverge at this rate (probability {wreck:.2}): the cliff is near"));
     }
