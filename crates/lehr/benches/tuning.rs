@@ -16,6 +16,8 @@ mod cache;
 mod calibrate;
 #[path = "tuning/lab.rs"]
 mod lab;
+#[path = "tuning/letters.rs"]
+mod letters;
 #[path = "tuning/program.rs"]
 mod program;
 #[path = "tuning/replay.rs"]

@@ -33,6 +33,7 @@ TASKS = {
     "a9a-momentum": (20, 20),
     "a9a-adamw": (20, 20),
     "a9a-adamw-64": (20, 20),
+    "letters-adamw": (20, 20),
     "wine-softmax": (20, 20),
     "wine-softmax-adamw": (20, 20),
     "a9a-schedules": (20, 40),

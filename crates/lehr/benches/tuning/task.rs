@@ -79,7 +79,7 @@ const fn rate_alone(
 }
 
 /// Data, models, optimisers, batches, horizons, ranges of rates, schedules, other parameters.
-const TASKS: [Row; 12] = [
+const TASKS: [Row; 13] = [
     rate_alone("a9a-sgd", ["a9a", "logistic", "sgd"], 16, 2000, (0.001, 100.0)),
     Row {
         truth_seeds: MANY_SEEDS,
@@ -93,6 +93,7 @@ const TASKS: [Row; 12] = [
         truth_seeds: MANY_SEEDS,
         ..rate_alone("a9a-adamw-64", ["a9a", "mlp:16", "adamw"], 64, 1600, (1e-5, 1.0))
     },
+    rate_alone("letters-adamw", ["letters", "mlp:16", "adamw"], 64, 1600, (1e-5, 1.0)),
     rate_alone("wine-softmax", ["wine", "softmax", "momentum"], 8, 2000, (1e-4, 10.0)),
     rate_alone("wine-softmax-adamw", ["wine", "softmax", "adamw"], 8, 2000, (1e-5, 10.0)),
     rate_alone("wine-mlp-momentum", ["wine", "mlp:16", "momentum"], 8, 2000, (1e-4, 10.0)),
@@ -305,8 +306,10 @@ fn beginning(curve: &lehr::schedule::Curve, steps: u64) -> Result<lehr::schedule
 }
 
 fn read_data(data: &str) -> Result<Task> {
-    if data == "wine" {
-        return Task::wine().map_err(message);
+    match data {
+        "wine" => return Task::wine().map_err(message),
+        "letters" => return super::letters::read(),
+        _ => {}
     }
     let folder = shared("a9a");
     let train = read_libsvm(folder.join("a9a"), None).map_err(message)?;
