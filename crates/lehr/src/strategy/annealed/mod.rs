@@ -83,6 +83,9 @@ const FIRST: u64 = 1;
 const NO_VARIATION: f64 = 1e-8;
 /// Where so many runs of the first look broke, a longer horizon is tried.
 const BROKEN: usize = 3;
+/// Runs of a setting to one horizon below the target at most: what so many do not show is not to be seen there, and where the law does
+/// not fit it would go on asking.
+const TOLD: usize = 12;
 /// log₂ of the shortest horizon over the target at which other settings are tried: what is good for very short runs need not be so
 /// for long ones.
 const SHORTEST: f64 = -4.1;
@@ -400,7 +403,9 @@ impl<'a> Search<'a> {
         for &place in &self.known.open {
             for &horizon in &question.places[place].shape.rungs {
                 let tau = rungs::tau(question.goal, horizon);
-                if place != 0 && tau < SHORTEST {
+                let here =
+                    question.points.iter().filter(|p| p.place == place && p.horizon == horizon).count();
+                if place != 0 && tau < SHORTEST || tau < 0.0 && here >= TOLD {
                     continue;
                 }
                 let bests = choose::bests(model, &self.known.features[place], tau);

@@ -2,6 +2,19 @@
 
 use super::*;
 
+/// Where noise is larger than what four octaves cost, a horizon below the target is asked a dozen times and not again.
+#[test]
+fn a_short_horizon_is_not_asked_for_ever() {
+    let world = World { noise: 0.3, ..PLAIN };
+    let goal = Goal { tolerance: Some(1e-6), ..goal(5) }.budget(10.0);
+    let (record, reason) = search(&goal, &|p, h, s| world.run(p, h, s));
+    let most = (0..record.runs.len()).map(|i| {
+        let same = |run: &&crate::strategy::Run| run.horizon == record.runs[i].horizon;
+        record.runs.iter().filter(same).count()
+    });
+    assert_eq!(most.max(), Some(TOLD), "{reason}");
+}
+
 /// Of seven full runs one ends a hundred noises above what its neighbours say: it got stuck. The answer is what the others say (without
 /// doubts up to two octaves off). The interval still holds the best rate, and what it says of rates far away is what the other runs say;
 /// without doubts it is 10 to 16 octaves wide.
