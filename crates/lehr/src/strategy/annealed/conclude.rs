@@ -19,7 +19,7 @@ const TOO_WIDE: (f64, f64) = (0.45, 0.3);
 /// How wide the interval of the expected loss is, as a share of the draws' own: where noise is small beside what an octave costs, so
 /// small that the law's errors decide, and where it is large, which few runs of one seed make out to be less than it is; the third
 /// is where other parameters are searched, too. Measured on live runs.
-const LOSS_WIDTH: (f64, f64, f64) = (0.2, 1.2, 1.4);
+const LOSS_WIDTH: (f64, f64, f64) = (0.25, 1.2, 1.4);
 /// Noise that is neither small nor large, over what an octave costs.
 const MODERATE: f64 = 0.4;
 /// Horizons that count as long ones: within so many octaves of the longest.
