@@ -95,7 +95,7 @@ fn good_or_honest(world: &World<'_>, found: &Recommendation) {
 }
 
 /// Short runs stand less than the long one: a warm-up that is a share of the run is short there. The best rate of the target is
-/// wrecked in all of them up to a quarter of it. What is recommended may be too low then, and a doubt is stated.
+/// wrecked in all of them up to a quarter of it. What is recommended may be too low then, and the cliff is named.
 #[test]
 fn a_cliff_that_is_lower_in_short_runs() {
     let world = World { best: &|_, tau| -6.0 - 0.5 * tau, cliff: &|tau| -5.0 + 0.6 * tau, ..PLAIN };
@@ -103,9 +103,9 @@ fn a_cliff_that_is_lower_in_short_runs() {
         let (record, found) = world.search(&goal(seed, "lr=log 1e-5..1"));
         // That a rate diverges is learnt once: it is not made sure of again and again.
         let diverged = record.runs.iter().filter(|run| run.state.is_diverged()).count();
-        assert!((1..12).contains(&diverged), "{seed}: {diverged} runs diverged");
-        let doubted = !found.doubts.is_empty();
-        assert!(world.regret(&answer(&found)) < OCTAVE || doubted, "{seed}: {:?}", found.rate);
+        assert!((1..12).contains(&diverged), "{diverged} runs diverged");
+        let warned = found.doubts.iter().any(|doubt| doubt.contains("diverge"));
+        assert!(world.regret(&answer(&found)) < OCTAVE || warned, "{:?} {:?}", found.rate, found.doubts);
     }
 }
 

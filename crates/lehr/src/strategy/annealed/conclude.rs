@@ -6,7 +6,7 @@ use lehr_theory::{Rates, Ratio, Robustness};
 use super::Search;
 use super::choose::{Answers, at_target, bests, expected};
 use super::model::Model;
-use super::question::{Point, Seen};
+use super::question::{Point, Question, Seen};
 use crate::strategy::{Estimate, Goal, Range, Recommendation, Record, Spent, StrategyError};
 use crate::sweep::simplicity;
 
@@ -284,7 +284,28 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, bests: &[f64], tried: &[&Po
     if wreck > 0.02 {
         doubts.push(format!("a run may diverge at this rate (probability {wreck:.2}): the cliff is near"));
     }
+    doubts.extend(cut_off(question, place, longest));
     doubts
+}
+
+/// Where at the longest horizon at which rates diverged, short of the target, losses fell up to the highest one that did not.
+fn cut_off(question: &Question<'_>, place: usize, longest: f64) -> Option<String> {
+    let here =
+        || question.points.iter().filter(move |p| p.place == place && p.tau < 0.0 && p.tau >= longest - LONG);
+    let lost = here().filter(|p| p.seen == Seen::Diverged).max_by(|a, b| a.tau.total_cmp(&b.tau))?;
+    let ends = here().filter(|p| p.horizon == lost.horizon).filter_map(|p| match p.seen {
+        Seen::Loss(loss) => Some((p.x, loss)),
+        _ => None,
+    });
+    let highest = ends.clone().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let best = ends.min_by(|a, b| a.1.total_cmp(&b.1))?;
+    (best.0 == highest.0 && lost.x > highest.0).then(|| {
+        format!(
+            "at {} steps losses fall up to {}, above which rates diverge: the target may stand a higher rate, and be better there",
+            lost.horizon,
+            digits(highest.0.exp2())
+        )
+    })
 }
 
 /// A run at the place that ended better, beyond its noise, than `best`, the better end of what is expected at the target.

@@ -176,7 +176,8 @@ impl<'a> Gains<'a> {
             let at = |(mean, w): &(f64, [f64; TOGETHER])| mean + w[0] * z[0] + w[1] * z[1] + w[2] * z[2];
             moves.iter().map(at).fold(f64::INFINITY, f64::min)
         };
-        self.lowest - self.ends.iter().map(lowest).sum::<f64>() / self.ends.len() as f64
+        // Never below zero but for rounding.
+        (self.lowest - self.ends.iter().map(lowest).sum::<f64>() / self.ends.len() as f64).max(0.0)
     }
 }
 
