@@ -288,18 +288,21 @@ fn doubts(search: &Search<'_>, place: usize, x: f64, bests: &[f64], tried: &[&Po
     doubts
 }
 
-/// Where at the longest horizon at which rates diverged, short of the target, losses fell up to the highest one that did not.
+/// Where at the longest horizon at which rates diverged, short of the target, losses fell up to the highest one that did not, and no longer
+/// run at that rate or above it has shown what is there.
 fn cut_off(question: &Question<'_>, place: usize, longest: f64) -> Option<String> {
-    let here =
-        || question.points.iter().filter(move |p| p.place == place && p.tau < 0.0 && p.tau >= longest - LONG);
-    let lost = here().filter(|p| p.seen == Seen::Diverged).max_by(|a, b| a.tau.total_cmp(&b.tau))?;
-    let ends = here().filter(|p| p.horizon == lost.horizon).filter_map(|p| match p.seen {
-        Seen::Loss(loss) => Some((p.x, loss)),
-        _ => None,
-    });
-    let highest = ends.clone().max_by(|a, b| a.0.total_cmp(&b.0))?;
-    let best = ends.min_by(|a, b| a.1.total_cmp(&b.1))?;
-    (best.0 == highest.0 && lost.x > highest.0).then(|| {
+    let here = || question.points.iter().filter(|p| p.place == place && p.tau >= longest - LONG);
+    let lost =
+        here().filter(|p| p.seen == Seen::Diverged && p.tau < 0.0).max_by(|a, b| a.tau.total_cmp(&b.tau))?;
+    let mut ends: Vec<(f64, f64)> = here()
+        .filter(|p| p.horizon == lost.horizon)
+        .filter_map(|p| if let Seen::Loss(loss) = p.seen { Some((p.x, loss)) } else { None })
+        .collect();
+    ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (highest, lower) = ends.split_last()?;
+    let falls = !lower.is_empty() && lower.iter().all(|end| end.1 > highest.1);
+    let known = here().any(|p| p.tau > lost.tau && p.x >= highest.0 && p.seen != Seen::Open);
+    (falls && lost.x > highest.0 && !known).then(|| {
         format!(
             "at {} steps losses fall up to {}, above which rates diverge: the target may stand a higher rate, and be better there",
             lost.horizon,

@@ -159,6 +159,26 @@ fn a_run_that_ended_better_than_the_answer_is_named() {
     assert!(named(&record), "{:?}", result(&goal, &record).doubts);
 }
 
+/// Losses that fall up to where rates diverge, short of the target, are named until a longer run shows what is there.
+#[test]
+fn a_valley_that_divergence_cuts_off_is_named() {
+    let (goal, mut record) = (goal(5), Record::default());
+    let run = |record: &mut Record, x: f64, horizon: u64, end: Option<RunState>| {
+        let (number, own) = begin(&goal, record, x, horizon, seeds::first(&goal, horizon));
+        record.finish(number, end.unwrap_or(own));
+    };
+    let named =
+        |record: &Record| result(&goal, record).doubts.iter().any(|d| d.contains("losses fall up to"));
+    // The best rate of the horizon is 2^-5.5.
+    run(&mut record, -8.0, TARGET / 8, None);
+    run(&mut record, -6.5, TARGET / 8, Some(RunState::Diverged { at: 9 }));
+    assert!(!named(&record), "one run shows no fall");
+    run(&mut record, -10.0, TARGET / 8, None);
+    assert!(named(&record));
+    run(&mut record, -7.5, TARGET / 2, None);
+    assert!(!named(&record));
+}
+
 /// Where the cheapest runs all end alike (an accuracy that is still that of guessing), longer ones tell.
 #[test]
 fn short_runs_that_show_nothing_do_not_end_the_search() {
