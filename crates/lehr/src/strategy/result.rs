@@ -75,8 +75,8 @@ pub struct Recommendation {
     /// Updates that a full grid would have taken (every schedule at every octave of the range, run to the target), in units
     /// of the target horizon.
     pub grid_full_runs: Option<f64>,
-    /// Why the search stopped, or that it may go on.
-    pub state: String,
+    /// Why the search is over by itself; `None` where it could go on, also if no budget is left for that.
+    pub finished: Option<String>,
     /// What speaks against relying on it.
     pub doubts: Vec<String>,
     /// One sentence to act on.

@@ -89,11 +89,7 @@ impl Strategy for Sampled {
         let number = record.params.len();
         let stop = match goal.max_trials.filter(|&most| number >= most) {
             Some(most) => Some(format!("{most} trials were asked for")),
-            None => {
-                let whole = goal.target.steps.saturating_mul(goal.seeds as u64);
-                let cost = whole.saturating_add(seeds::reserved(goal, record));
-                budget_spent(goal, record, if goal.seeds > 1 { cost } else { goal.target.steps })
-            }
+            None => over_budget(goal, record),
         };
         if let Some((trial, seed)) = self.next_seed(goal, record, stop.is_some())? {
             return Ok(Next::Run(RunPlan {
@@ -144,9 +140,9 @@ impl Strategy for Sampled {
         let best = history.best();
         let params = best.map(|trial| trial.params());
         let spec = params.as_ref().map(|params| goal.spec(params)).transpose()?.flatten();
-        let state = match self.next(goal, record) {
-            Ok(Next::Stop { reason }) => format!("stopped: {reason}"),
-            _ => "not finished".to_owned(),
+        let finished = match self.next(goal, record) {
+            Ok(Next::Stop { reason }) if over_budget(goal, record).as_ref() != Some(&reason) => Some(reason),
+            _ => None,
         };
         let mut doubts = Vec::new();
         let advice = match (&params, best.and_then(|trial| trial.value())) {
@@ -176,11 +172,18 @@ impl Strategy for Sampled {
             robustness: Vec::new(),
             spent: Spent::of(goal, record),
             grid_full_runs: None,
-            state,
+            finished,
             doubts,
             advice,
         })
     }
+}
+
+/// The reason to stop if one more configuration, with all its seeds, would go beyond the budget.
+fn over_budget(goal: &Goal, record: &Record) -> Option<String> {
+    let whole = goal.target.steps.saturating_mul(goal.seeds as u64);
+    let cost = whole.saturating_add(seeds::reserved(goal, record));
+    budget_spent(goal, record, if goal.seeds > 1 { cost } else { goal.target.steps })
 }
 
 /// The reason to stop if `cost` more updates would go beyond the budget.
@@ -299,6 +302,7 @@ mod tests {
             let best = whole.params.iter().map(value).fold(f64::INFINITY, f64::min);
             assert_eq!(found.loss.unwrap().value, best, "{name}");
             assert_eq!(found.spent.full_runs, 12.0);
+            assert_eq!(found.finished.unwrap(), reason, "{name}");
             assert!(found.schedule.is_some());
             let mut cut = Record {
                 params: whole.params[..5].to_vec(),
@@ -321,6 +325,7 @@ mod tests {
         assert_eq!(record.params[0], params);
         assert_eq!(record.params.len(), 3);
         assert!(reason.contains("budget of 3 full runs"), "{reason}");
+        assert_eq!(strategy.result(&goal, &record).unwrap().finished, None, "only the budget ended it");
         let wrong = Goal { baseline: Some(Params::new()), ..goal };
         assert!(strategy.next(&wrong, &Record::default()).is_err());
     }

@@ -175,17 +175,11 @@ fn text(plan: &Plan, found: &Recommendation, stopped: Option<&str>, rows: &[Row]
         count(found.spent.steps),
         significant(found.spent.steps as f64 / plan.steps as f64, 3)
     );
-    let ended = found.state.starts_with("stopped");
-    let state =
-        stopped.filter(|_| !ended).map_or(found.state.clone(), |why| format!("{}: {why}", found.state));
-    text += &format!("{}\n", sentence(&state));
+    text += &match (&found.finished, stopped) {
+        (Some(reason), _) => format!("Stopped: {reason}.\n"),
+        (None, Some(why)) => format!("Not finished: {why}.\n"),
+        (None, None) => "Not finished.\n".to_owned(),
+    };
     found.doubts.iter().for_each(|doubt| text += &format!("Doubt: {doubt}.\n"));
     text
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map_or(String::new(), |first| first.to_uppercase().chain(letters).collect::<String>() + ".")
 }

@@ -50,7 +50,7 @@ pub(super) fn nothing(goal: &Goal, record: &Record) -> Recommendation {
         robustness: Vec::new(),
         spent: Spent::of(goal, record),
         grid_full_runs: None,
-        state: "no run is complete".into(),
+        finished: None,
         doubts: Vec::new(),
         advice,
     }
@@ -117,7 +117,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
         robustness,
         spent: Spent::of(goal, record),
         grid_full_runs: grid(search),
-        state: finished.map_or("not finished".into(), |reason| format!("stopped: {reason}")),
+        finished,
         doubts,
         advice,
     })

@@ -64,9 +64,10 @@ fn advised_words(found: &Recommendation) -> Words {
     };
     interval("The best rate", found.rate, rate);
     interval("What to expect", found.loss, number::loss);
-    if !found.state.is_empty() {
-        reasons.push(sentence(&found.state));
-    }
+    reasons.push(match &found.finished {
+        Some(reason) => sentence(&format!("stopped: {reason}")),
+        None => "Not finished.".to_owned(),
+    });
     let next = vec!["Train with it to the full length, with other seeds, before you rely on it.".to_owned()];
     Words {
         headline: found.advice.clone(),
