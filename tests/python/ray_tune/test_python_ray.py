@@ -204,7 +204,7 @@ def test_an_experiment_whose_driver_was_killed_is_restored(cluster, tmp_path):
     env = {**os.environ, "TUNE_GLOBAL_CHECKPOINT_S": "0", "PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])}
     with open(tmp_path / "driver.txt", "w") as said:
         driver = subprocess.Popen([sys.executable, "-c", code], env=env, stdout=said, stderr=said)
-    log, end = tmp_path / "log", time.monotonic() + 200
+    log, end = tmp_path / "log", time.monotonic() + 600
     while not (log.exists() and "3 4\n" in log.read_text()):
         assert driver.poll() is None and time.monotonic() < end, (tmp_path / "driver.txt").read_text()
         time.sleep(0.05)

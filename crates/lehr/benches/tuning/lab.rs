@@ -42,6 +42,9 @@ pub fn run(folder: &Path, arguments: &[String]) -> Result<()> {
     let (repeats, budget) = (number(0)? as u64, number(1)?);
     for name in &arguments[2..] {
         let bench = Bench::new(name)?;
+        if !bench.rate_alone() {
+            return Err(format!("{name}: runs are tabulated by their rate alone, and this task searches more"));
+        }
         let surface = Surface::cached(&bench, folder)?;
         let truth = Truth::cached(&bench, folder)?;
         if repeats == 0 {
