@@ -43,7 +43,9 @@ pub fn run(folder: &Path, arguments: &[String]) -> Result<()> {
     for name in &arguments[2..] {
         let bench = Bench::new(name)?;
         if !bench.rate_alone() {
-            return Err(format!("{name}: runs are tabulated by their rate alone, and this task searches more"));
+            return Err(format!(
+                "{name}: runs are tabulated by their rate alone, and this task searches more"
+            ));
         }
         let surface = Surface::cached(&bench, folder)?;
         let truth = Truth::cached(&bench, folder)?;

@@ -321,15 +321,19 @@ impl<'a> Search<'a> {
         let Some((gain, option)) = ranked(options, 1).first().map(|(gain, runs)| (*gain, runs[0])) else {
             return Ok(Next::Stop { reason: "nothing is left to try within the budget".into() });
         };
-        let trial = match option.trial {
-            Some(number) => Trial::Known(number),
-            None => Trial::New(self.question.params(option.place, option.x)),
-        };
         let reason = format!(
             "the expected loss at the target falls most per update, by {:.1e}",
             gain * (option.cost + start) * self.known.model.scale
         );
-        Ok(Next::Run(plan(goal, record, trial, option.horizon, option.seed, reason)?))
+        self.run(record, &option, reason)
+    }
+
+    fn run(&self, record: &Record, option: &Option_, reason: String) -> Result<Next, StrategyError> {
+        let trial = match option.trial {
+            Some(number) => Trial::Known(number),
+            None => Trial::New(self.question.params(option.place, option.x)),
+        };
+        Ok(Next::Run(plan(self.question.goal, record, trial, option.horizon, option.seed, reason)?))
     }
 
     /// The run to the target that shows what the answer gives, unless there is one near by or the limits forbid it. What it
@@ -351,12 +355,7 @@ impl<'a> Search<'a> {
         let Some(option) = self.option(record, place, (x, trial), goal.target.steps, seed)? else {
             return Ok(None);
         };
-        let trial = match option.trial {
-            Some(number) => Trial::Known(number),
-            None => Trial::New(self.question.params(place, x)),
-        };
-        let reason = "shows what the answer gives at the target".to_owned();
-        Ok(Some(Next::Run(plan(goal, record, trial, option.horizon, option.seed, reason)?)))
+        self.run(record, &option, "shows what the answer gives at the target".to_owned()).map(Some)
     }
 
     /// The expected regret of the answer, in units of the model: by the law, and once that is content by the one that doubts itself, too.
