@@ -95,7 +95,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
     if finished.is_none() {
         doubts.push(format!(
             "the search is not finished: the expected regret is {:.1e}",
-            search.regret() * model.scale
+            search.regret(search.tolerance()) * model.scale
         ));
     }
     let supported = !flat;

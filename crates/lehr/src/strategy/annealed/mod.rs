@@ -358,10 +358,11 @@ impl<'a> Search<'a> {
         self.run(record, &option, "shows what the answer gives at the target".to_owned()).map(Some)
     }
 
-    /// The expected regret of the answer, in units of the model: by the law, and once that is content by the one that doubts itself, too.
-    fn regret(&self) -> f64 {
+    /// The expected regret of the answer, in units of the model: by the law, and once that is within the tolerance by the one that
+    /// doubts itself, too.
+    fn regret(&self, tolerance: f64) -> f64 {
         let regret = self.known.answers.regret;
-        if regret > self.tolerance() {
+        if regret > tolerance {
             return regret;
         }
         self.known.doubts(&self.question).map_or(regret, |doubts| doubts.regret.max(regret))
@@ -379,7 +380,8 @@ impl<'a> Search<'a> {
         if self.is_flat() {
             return Some("the runs do not differ".into());
         }
-        let (regret, tolerance) = (self.regret(), self.tolerance());
+        let tolerance = self.tolerance();
+        let regret = self.regret(tolerance);
         if regret > tolerance {
             return None;
         }

@@ -36,6 +36,11 @@ pub(super) fn begin(view: &View, history: &History, curves: &Curves, among: &[Ve
     let mut few: Vec<u32> = (0..ranked.len() as u32).collect();
     thin(&mut few, MOST_FITTED, MOST_FITTED / 2);
     let kernel = fitted(view.categorical(), &points, &y, few.iter().map(|&i| i as usize));
+    // What has begun and not reported yet counts as average: the next one is begun elsewhere.
+    for &trial in history.pending().iter().filter(|&&t| history.reports_of(t as usize).is_empty()) {
+        points.push(&view.point(history, trial));
+        y.push(0.0);
+    }
     let model = Model::new(kernel, points, &y)?;
     let mut ahead = Points::new(view.axes.len());
     among.iter().for_each(|raw| ahead.push(&view.settle(&view.space.to_unit(raw)).1));
@@ -71,5 +76,9 @@ mod tests {
         let among = [raw(0.95, 0.2), raw(0.3, 0.2), raw(0.95, 0.95), raw(0.05, 0.1)];
         assert_eq!(begin(&view, &history, &curves, &among), Some(1));
         assert_eq!(begin(&view, &history, &curves, &[]), None);
+        // A second worker begins elsewhere.
+        history.start(&at(0.3, 0.2)).unwrap();
+        let second = begin(&view, &history, &curves, &[raw(0.31, 0.2), raw(0.12, 0.2), raw(0.95, 0.2)]);
+        assert_eq!(second, Some(1));
     }
 }

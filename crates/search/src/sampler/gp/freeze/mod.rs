@@ -40,7 +40,8 @@ pub enum Next {
 ///   turn: of a run that overfits, the end says little about its best epoch.
 /// - **Start.** Otherwise a new trial is started, where a Gaussian process over the parameters, which sees the best loss of each
 ///   trial, less what other trials gained on average after as many reports, has its lowest mean, less 0.3 deviations. What
-///   is merely unsure is not worth a trial: in a space of many parameters that is nearly everywhere.
+///   is merely unsure is not worth a trial: in a space of many parameters that is nearly everywhere. Trials that another
+///   worker has begun and that have not reported yet count as average there, so that workers spread.
 ///
 /// Both processes see y = ln((loss − best)/(median − best) + 0.2), standardised: they have to tell good curves from very good ones,
 /// and most losses are far off; but the one best value must not look like an outlier.
