@@ -238,5 +238,6 @@ fn a_strategy_without_a_limit_ends_within_ten_full_runs() {
     let found: Value = serde_json::from_slice(&found.stdout).unwrap();
     let spent = found["spent"]["full_runs"].as_f64().unwrap();
     assert!(spent > 5.0 && spent <= 10.0, "{}", found["spent"]);
+    assert_eq!(found["state"], "not finished");
     search().assert().success().stdout(contains("Not finished: nothing is left to try within the budget."));
 }

@@ -44,7 +44,7 @@ pub use error::StrategyError;
 pub use goal::{Abilities, Goal};
 pub use names::{NAMES, PRUNERS, by_name, grid_size, pruner_by_name, usual};
 pub use record::{Branch, Record, Run, RunState};
-pub use result::{Estimate, Range, Recommendation, Spent};
+pub use result::{Estimate, Range, Recommendation, SearchState, Spent};
 pub use sampled::Sampled;
 pub use seeds::{Stand, stand};
 

@@ -1,7 +1,9 @@
 //! What a search concludes.
 
+use std::fmt;
+
 use lehr_search::Params;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Goal, Record};
 
@@ -49,6 +51,33 @@ impl Spent {
     }
 }
 
+/// Where a search stands; in data its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SearchState {
+    /// No run has come to its end.
+    Empty,
+    /// It could go on, also if no budget is left for that.
+    Open,
+    /// It is over by itself, and why.
+    Finished(String),
+}
+
+impl fmt::Display for SearchState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("no run is complete"),
+            Self::Open => f.write_str("not finished"),
+            Self::Finished(reason) => write!(f, "stopped: {reason}"),
+        }
+    }
+}
+
+impl Serialize for SearchState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// What to use, how sure that is, and what it cost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recommendation {
@@ -75,8 +104,8 @@ pub struct Recommendation {
     /// Updates that a full grid would have taken (every schedule at every octave of the range, run to the target), in units
     /// of the target horizon.
     pub grid_full_runs: Option<f64>,
-    /// Why the search is over by itself; `None` where it could go on, also if no budget is left for that.
-    pub finished: Option<String>,
+    /// Where the search stands.
+    pub state: SearchState,
     /// What speaks against relying on it.
     pub doubts: Vec<String>,
     /// One sentence to act on.

@@ -7,8 +7,8 @@ use lehr_search::{
 
 use super::seeds::{self, Stand};
 use super::{
-    Estimate, Goal, Next, Recommendation, Record, Run, RunPlan, RunState, Spent, Strategy, StrategyError,
-    Trial,
+    Estimate, Goal, Next, Recommendation, Record, Run, RunPlan, RunState, SearchState, Spent, Strategy,
+    StrategyError, Trial,
 };
 
 /// A sampler and a pruner as they are known from other libraries: each trial is one run to the target horizon.
@@ -87,10 +87,7 @@ impl Strategy for Sampled {
         goal.check()?;
         record.check()?;
         let number = record.params.len();
-        let stop = match goal.max_trials.filter(|&most| number >= most) {
-            Some(most) => Some(format!("{most} trials were asked for")),
-            None => over_budget(goal, record),
-        };
+        let stop = enough(goal, record).or_else(|| over_budget(goal, record));
         if let Some((trial, seed)) = self.next_seed(goal, record, stop.is_some())? {
             return Ok(Next::Run(RunPlan {
                 trial: Trial::Known(trial),
@@ -140,9 +137,10 @@ impl Strategy for Sampled {
         let best = history.best();
         let params = best.map(|trial| trial.params());
         let spec = params.as_ref().map(|params| goal.spec(params)).transpose()?.flatten();
-        let finished = match self.next(goal, record) {
-            Ok(Next::Stop { reason }) if over_budget(goal, record).as_ref() != Some(&reason) => Some(reason),
-            _ => None,
+        let by_budget = || enough(goal, record).is_none() && over_budget(goal, record).is_some();
+        let state = match self.next(goal, record) {
+            Ok(Next::Stop { reason }) if !by_budget() => SearchState::Finished(reason),
+            _ => SearchState::Open,
         };
         let mut doubts = Vec::new();
         let advice = match (&params, best.and_then(|trial| trial.value())) {
@@ -172,11 +170,17 @@ impl Strategy for Sampled {
             robustness: Vec::new(),
             spent: Spent::of(goal, record),
             grid_full_runs: None,
-            finished,
+            state,
             doubts,
             advice,
         })
     }
+}
+
+/// The reason to stop if there are as many configurations as were asked for.
+fn enough(goal: &Goal, record: &Record) -> Option<String> {
+    let most = goal.max_trials.filter(|&most| record.params.len() >= most)?;
+    Some(format!("{most} trials were asked for"))
 }
 
 /// The reason to stop if one more configuration, with all its seeds, would go beyond the budget.
@@ -302,7 +306,7 @@ mod tests {
             let best = whole.params.iter().map(value).fold(f64::INFINITY, f64::min);
             assert_eq!(found.loss.unwrap().value, best, "{name}");
             assert_eq!(found.spent.full_runs, 12.0);
-            assert_eq!(found.finished.unwrap(), reason, "{name}");
+            assert_eq!(found.state, SearchState::Finished(reason), "{name}");
             assert!(found.schedule.is_some());
             let mut cut = Record {
                 params: whole.params[..5].to_vec(),
@@ -325,7 +329,8 @@ mod tests {
         assert_eq!(record.params[0], params);
         assert_eq!(record.params.len(), 3);
         assert!(reason.contains("budget of 3 full runs"), "{reason}");
-        assert_eq!(strategy.result(&goal, &record).unwrap().finished, None, "only the budget ended it");
+        let found = strategy.result(&goal, &record).unwrap();
+        assert_eq!(found.state, SearchState::Open, "only the budget ended it");
         let wrong = Goal { baseline: Some(Params::new()), ..goal };
         assert!(strategy.next(&wrong, &Record::default()).is_err());
     }

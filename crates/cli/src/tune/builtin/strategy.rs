@@ -2,7 +2,7 @@
 
 use lehr::lab::TrainPlan;
 use lehr::search::{Parameter, Space};
-use lehr::strategy::{BuiltIn, Goal, Recommendation, Record, Strategy, by_name, drive};
+use lehr::strategy::{BuiltIn, Goal, Recommendation, Record, SearchState, Strategy, by_name, drive};
 use lehr::tune::Plan;
 use lehr_report::number::{count, loss, rate, significant};
 use lehr_report::{Align, Axis, Figure, Series, Table};
@@ -175,11 +175,18 @@ fn text(plan: &Plan, found: &Recommendation, stopped: Option<&str>, rows: &[Row]
         count(found.spent.steps),
         significant(found.spent.steps as f64 / plan.steps as f64, 3)
     );
-    text += &match (&found.finished, stopped) {
-        (Some(reason), _) => format!("Stopped: {reason}.\n"),
-        (None, Some(why)) => format!("Not finished: {why}.\n"),
-        (None, None) => "Not finished.\n".to_owned(),
+    let state = match (&found.state, stopped) {
+        (SearchState::Finished(_), _) | (_, None) => found.state.to_string(),
+        (state, Some(why)) => format!("{state}: {why}"),
     };
+    text += &format!("{}\n", sentence(&state));
     found.doubts.iter().for_each(|doubt| text += &format!("Doubt: {doubt}.\n"));
     text
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or(String::new(), |first| first.to_uppercase().chain(letters).collect::<String>() + ".")
 }

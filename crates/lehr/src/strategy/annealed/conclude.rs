@@ -7,7 +7,7 @@ use super::Search;
 use super::choose::{Answers, at_target, bests, expected};
 use super::model::Model;
 use super::question::{Point, Question, Seen};
-use crate::strategy::{Estimate, Goal, Range, Recommendation, Record, Spent, StrategyError};
+use crate::strategy::{Estimate, Goal, Range, Recommendation, Record, SearchState, Spent, StrategyError};
 use crate::sweep::simplicity;
 
 /// The level of the intervals.
@@ -50,7 +50,7 @@ pub(super) fn nothing(goal: &Goal, record: &Record) -> Recommendation {
         robustness: Vec::new(),
         spent: Spent::of(goal, record),
         grid_full_runs: None,
-        finished: None,
+        state: SearchState::Empty,
         doubts: Vec::new(),
         advice,
     }
@@ -117,7 +117,7 @@ pub(super) fn conclude(search: &Search<'_>, record: &Record) -> Result<Recommend
         robustness,
         spent: Spent::of(goal, record),
         grid_full_runs: grid(search),
-        finished,
+        state: finished.map_or(SearchState::Open, SearchState::Finished),
         doubts,
         advice,
     })

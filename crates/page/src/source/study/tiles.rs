@@ -64,10 +64,7 @@ fn advised_words(found: &Recommendation) -> Words {
     };
     interval("The best rate", found.rate, rate);
     interval("What to expect", found.loss, number::loss);
-    reasons.push(match &found.finished {
-        Some(reason) => sentence(&format!("stopped: {reason}")),
-        None => "Not finished.".to_owned(),
-    });
+    reasons.push(sentence(&found.state.to_string()));
     let next = vec!["Train with it to the full length, with other seeds, before you rely on it.".to_owned()];
     Words {
         headline: found.advice.clone(),

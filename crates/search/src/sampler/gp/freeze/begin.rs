@@ -36,7 +36,7 @@ pub(super) fn begin(view: &View, history: &History, curves: &Curves, among: &[Ve
     let mut few: Vec<u32> = (0..ranked.len() as u32).collect();
     thin(&mut few, MOST_FITTED, MOST_FITTED / 2);
     let kernel = fitted(view.categorical(), &points, &y, few.iter().map(|&i| i as usize));
-    // What has begun and not reported yet counts as average: the next one is begun elsewhere.
+    // What has begun and not reported yet counts as average: what is predicted there would draw the next one to the same place.
     for &trial in history.pending().iter().filter(|&&t| history.reports_of(t as usize).is_empty()) {
         points.push(&view.point(history, trial));
         y.push(0.0);
