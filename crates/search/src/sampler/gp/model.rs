@@ -251,6 +251,12 @@ impl Model {
         y.iter().zip(&self.alpha).map(|(y, a)| y - self.kernel.noise * a).collect()
     }
 
+    /// Mean of the noise-free value at each point of the model by the values of all others.
+    pub(super) fn left_out(&self, y: &[f64]) -> Vec<f64> {
+        let (n, inverse) = (self.points.len, self.factor.inverse());
+        (0..n).map(|i| y[i] - self.alpha[i] / inverse[i * n + i]).collect()
+    }
+
     /// Mean of the noise-free value at a point.
     pub(super) fn mean(&self, x: &[f64]) -> f64 {
         self.covariances(x).iter().zip(&self.alpha).map(|(k, a)| k * a).sum()
@@ -429,5 +435,13 @@ mod tests {
         assert!((model.predict(&x).0 - y[7]).abs() < 0.2);
         assert!((model.predict(&x).0 - model.fitted(&y)[7]).abs() < 1e-9);
         assert!((model.mean(&x) - model.predict(&x).0).abs() < 1e-12);
+        // Without the seventh, by a model that never saw it.
+        let (mut others, mut values) = (Points::new(4), Vec::new());
+        for i in (0..60).filter(|&i| i != 7) {
+            others.push(&points.point(i));
+            values.push(y[i]);
+        }
+        let without = Model::new(model.kernel.clone(), others, &values).unwrap().predict(&x).0;
+        assert!((model.left_out(&y)[7] - without).abs() < 1e-8);
     }
 }

@@ -1,5 +1,4 @@
 //! Reports that compare from trial to trial, as learning curves.
-use super::super::thin;
 use super::super::values::spread;
 use crate::history::{History, Key, State};
 
@@ -7,6 +6,8 @@ use crate::history::{History, Key, State};
 const FEWEST_PEERS: usize = 4;
 /// From fewer trials no mean fall is taken.
 const FEWEST_FALLS: u32 = 3;
+/// Losses are told apart down to about this much, in units of the gap between the best and the median.
+const FLOOR: f64 = 0.2;
 
 /// Comparable reports of all trials that say something.
 pub(super) struct Curves {
@@ -71,29 +72,26 @@ impl Curves {
         Curves { trials, reached, reports }
     }
 
-    /// Whether a trial's smallest loss is less than `patience` reports old and no larger than the median of what the others
-    /// had after as many reports.
+    /// Whether a trial's smallest loss is less than `patience` reports old and no larger than what two thirds of the others had
+    /// after as many reports.
     pub(super) fn is_promising(&self, trial: usize, patience: usize) -> bool {
         let Some(curve) = self.trials.iter().find(|c| c.trial as usize == trial) else { return false };
         let age = curve.reports.len();
         let peers = self.trials.iter().filter(|c| c.trial != curve.trial && c.reports.len() >= age);
         let mut peers: Vec<f64> = peers.map(|c| c.lowest_within(age)).collect();
         peers.sort_unstable_by(f64::total_cmp);
-        curve.idle() < patience && (peers.len() < FEWEST_PEERS || curve.lowest <= peers[peers.len() / 2])
+        curve.idle() < patience && (peers.len() < FEWEST_PEERS || curve.lowest <= peers[peers.len() * 2 / 3])
     }
 
-    /// Losses on a logarithmic scale: ln((loss − best)/(median − best) + `floor`), the median taken of `losses`.
-    pub(super) fn scale(&self, mut losses: Vec<f64>, floor: f64) -> Option<impl Fn(f64) -> f64> {
-        losses.sort_unstable_by(f64::total_cmp);
-        let median = *losses.get(losses.len() / 2)?;
-        let best = self.reached;
-        let gap = spread(best, median);
-        Some(move |loss: f64| ((loss - best) / gap + floor).min(f64::MAX).ln())
+    /// The scale on which losses are modelled; `None` without trials.
+    pub(super) fn scale(&self) -> Option<Scale> {
+        let median = self.trials.get(self.trials.len() / 2)?.lowest;
+        Some(Scale { best: self.reached, gap: spread(self.reached, median) })
     }
 
-    /// By how much the smallest loss, on this scale, still falls on average after n reports, by n: from one report to the next the
+    /// By how much the smallest loss, on a scale, still falls on average after n reports, by n: from one report to the next the
     /// mean over the trials that went on.
-    pub(super) fn to_come(&self, scale: impl Fn(f64) -> f64) -> Vec<f64> {
+    pub(super) fn to_come(&self, scale: &Scale) -> Vec<f64> {
         let longest = self.trials.iter().map(|c| c.reports.len()).max().unwrap_or(0);
         let mut falls = vec![(0u32, 0.0); longest];
         for curve in &self.trials {
@@ -101,7 +99,7 @@ impl Curves {
             for (n, &(_, loss)) in curve.reports.iter().enumerate().skip(1) {
                 let lowest = before.min(loss);
                 falls[n].0 += 1;
-                falls[n].1 += scale(before) - scale(lowest);
+                falls[n].1 += scale.of(before) - scale.of(lowest);
                 before = lowest;
             }
         }
@@ -111,23 +109,18 @@ impl Curves {
         }
         left
     }
+}
 
-    /// At most `most` reports as (place of the trial, place of the report): the last ones of most trials, then more of the best
-    /// ones' curves, thinned out towards their beginnings.
-    pub(super) fn choose(&self, most: usize) -> Vec<(u32, usize)> {
-        let mut order: Vec<u32> = (0..self.trials.len() as u32).collect();
-        let part = most * 7 / 10;
-        thin(&mut order, part, part / 2);
-        let last = |i: u32| self.trials[i as usize].reports.len() - 1;
-        let mut chosen: Vec<(u32, usize)> = order.iter().map(|&i| (i, last(i))).collect();
-        for &i in &order {
-            let mut k = last(i);
-            while k > 0 && chosen.len() < most {
-                k = (k - 1).min((k + 1) * 3 / 4);
-                chosen.push((i, k));
-            }
-        }
-        chosen
+/// ln(1 + (loss − best)/(median − best)/0.2), of the trials' smallest losses: 0 at the best, since good losses have to be told
+/// from very good ones and most are far off; but the one best value must not look like an outlier.
+pub(super) struct Scale {
+    best: f64,
+    gap: f64,
+}
+
+impl Scale {
+    pub(super) fn of(&self, loss: f64) -> f64 {
+        ((loss - self.best) / self.gap / FLOOR).min(f64::MAX).ln_1p()
     }
 }
 
@@ -171,9 +164,25 @@ mod tests {
     fn what_is_to_come_is_what_others_gained() {
         let c =
             curves(&[&[9.0, 5.0, 4.0], &[8.0, 6.0, 7.0], &[7.0, 7.0, 3.0], &[9.0], &[1.0, 0.0, 0.0, -5.0]]);
-        // Falls 4, 2, 0, 1; then 1, 0, 4, 0; a fourth report has one trial only.
-        assert_eq!(c.to_come(|loss| loss), [0.0, 3.0, 1.25, 0.0, 0.0]);
-        assert_eq!(curves(&[&[f64::NAN]]).to_come(|loss| loss), [0.0]);
+        // On a scale that is nearly linear: falls 4, 2, 0, 1; then 1, 0, 4, 0; a fourth report has one trial only.
+        let scale = Scale { best: 0.0, gap: 1e9 };
+        let to_come: Vec<f64> = c.to_come(&scale).iter().map(|fall| fall * 1e9 * FLOOR).collect();
+        for (found, expected) in to_come.iter().zip([0.0, 3.0, 1.25, 0.0, 0.0]) {
+            assert!((found - expected).abs() < 1e-6, "{to_come:?}");
+        }
+        assert_eq!(to_come.len(), 5);
+        assert_eq!(curves(&[&[f64::NAN]]).to_come(&scale), [0.0]);
+    }
+
+    #[test]
+    fn the_best_is_nothing_on_the_scale() {
+        let scale = curves(&[&[3.0, 1.0], &[2.0], &[5.0]]).scale().unwrap();
+        assert_eq!(scale.of(1.0), 0.0);
+        assert!((scale.of(2.0) - 6f64.ln()).abs() < 1e-12);
+        assert!(scale.of(f64::MAX).is_finite());
+        // All alike: nothing is divided by nothing.
+        let alike = curves(&[&[1.0], &[1.0]]).scale().unwrap();
+        assert!(alike.of(1.0) == 0.0 && alike.of(1.5).is_finite());
     }
 
     #[test]
@@ -184,6 +193,6 @@ mod tests {
         assert_eq!(losses, [vec![-1e300], vec![5.0, 2.0, 4.0], vec![3.0, 5.0]]);
         assert_eq!((c.reached, c.reports), (-1e300, 6));
         let nothing = curves(&[&[f64::NAN], &[f64::INFINITY], &[]]);
-        assert!(nothing.trials.is_empty() && nothing.scale(Vec::new(), 0.2).is_none());
+        assert!(nothing.trials.is_empty() && nothing.scale().is_none());
     }
 }

@@ -1,98 +1,110 @@
-//! Which paused trial to take up again.
-use super::super::model::{Model, Points, log_gain};
-use super::super::values::standardise;
-use super::super::view::View;
-use super::curves::Curves;
-use super::{FLOOR, fitted};
+//! Which trial to take up again.
+use super::super::model::log_gain;
+use super::curves::{Curve, Curves, Scale};
+use super::ends::Ends;
+use super::outlook::{HORIZONS, Outlook};
 use crate::history::History;
-use crate::space::Space;
 
-/// Reports that the model holds at most.
-const MOST_REPORTS: usize = 160;
-/// Reports that the parameters of the kernel are fitted to, at most: they are fitted anew at each decision.
-const MOST_FITTED: usize = 64;
-
-/// A Gaussian process over parameters and ln(1 + step), conditioned on reports.
-pub(super) struct Thaw<'a> {
-    view: View<'a>,
+/// The open trial with the largest expected improvement over the best loss so far, per step that is to be paid for it, within
+/// the next 1, 2, 4 or 8 reports; `None` if none of them is known by comparable reports.
+pub(super) fn thaw(
+    history: &History,
+    curves: &Curves,
+    scale: &Scale,
+    ends: &Ends,
+    open: &[usize],
     last_step: u64,
-    model: Model,
-    /// The best loss that was really reached, as the process sees it.
-    best: f64,
-}
-
-impl<'a> Thaw<'a> {
-    pub(super) fn new(space: &'a Space, history: &History, curves: &Curves, last_step: u64) -> Option<Self> {
-        let view = View::new(space);
-        let chosen = curves.choose(MOST_REPORTS);
-        let ends = curves.trials.iter().filter_map(|c| Some(c.reports.last()?.1));
-        let scale = curves.scale(ends.collect(), FLOOR)?;
-        let mut points = Points::new(view.axes.len() + 1);
-        let mut y = Vec::with_capacity(chosen.len());
-        for &(i, k) in &chosen {
-            let curve = &curves.trials[i as usize];
-            let mut x = view.point(history, curve.trial);
-            x.push(place(curve.reports[k].0, last_step));
-            points.push(&x);
-            y.push(scale(curve.reports[k].1));
+) -> Option<usize> {
+    let losses: Vec<Vec<f64>> =
+        curves.trials.iter().map(|c| c.reports.iter().map(|r| scale.of(r.1)).collect()).collect();
+    let by_others = ends.by_others(history, curves);
+    let outlook = Outlook::new(losses.iter().map(Vec::as_slice).zip(by_others.iter().copied()));
+    let mut best: Option<(f64, usize)> = None;
+    for (i, curve) in curves.trials.iter().enumerate() {
+        let trial = curve.trial as usize;
+        if !open.contains(&trial) {
+            continue;
         }
-        let mean = y.iter().sum::<f64>() / y.len() as f64;
-        let unit = standardise(&mut y);
-        let best = (scale(curves.reached) - mean) / unit;
-        let few = curves.choose(MOST_FITTED);
-        let mut categorical = view.categorical();
-        categorical.push(false);
-        let kernel =
-            fitted(categorical, &points, &y, (0..chosen.len()).filter(|&i| few.contains(&chosen[i])));
-        Some(Thaw { view, last_step, model: Model::new(kernel, points, &y)?, best })
-    }
-
-    /// The trial with the largest expected improvement per step.
-    pub(super) fn choose(&self, history: &History, open: &[usize]) -> Option<usize> {
-        let axes = self.view.axes.len();
-        let mut ahead = Points::new(axes + 1);
-        // Which trial each point ahead belongs to, and the steps to it.
-        let mut ways: Vec<(usize, u64)> = Vec::new();
-        for (i, &t) in open.iter().enumerate() {
-            let done = history.reports_of(t).last().map_or(0, |r| r.step);
-            let mut x = self.view.point(history, t as u32);
-            x.push(0.0);
-            for steps in horizons(self.last_step.saturating_sub(done)) {
-                x[axes] = place(done + steps, self.last_step);
-                ahead.push(&x);
-                ways.push((i, steps));
+        let (every, left) = pace(curve, last_step);
+        for (&n, (mean, deviation)) in HORIZONS.iter().zip(outlook.ahead(&losses[i], by_others[i])) {
+            // ln of the improvement per step.
+            let gain = log_gain(mean, deviation * deviation, 0.0) - (n as f64 * every).ln();
+            if n <= left && best.is_none_or(|(most, _)| gain > most) {
+                best = Some((gain, trial));
             }
         }
-        // ln of the improvement per step that is to be paid for it.
-        let mut values = vec![f64::NEG_INFINITY; open.len()];
-        let (mut last, mut before, mut sum) = (usize::MAX, 0, f64::NEG_INFINITY);
-        for (&(mean, variance), &(i, steps)) in self.model.predictions(&ahead).iter().zip(&ways) {
-            if i != last {
-                (last, before, sum) = (i, 0, f64::NEG_INFINITY);
-            }
-            let gain =
-                log_gain(mean, variance + self.model.noise(), self.best) + ((steps - before) as f64).ln();
-            before = steps;
-            sum = add_logs(sum, gain);
-            values[i] = values[i].max(sum - (steps as f64).ln());
-        }
-        (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b])).map(|i| open[i])
     }
+    best.map(|(_, trial)| trial)
 }
 
-/// A step as a coordinate.
-fn place(step: u64, last_step: u64) -> f64 {
-    ((step as f64).ln_1p() / (last_step as f64).ln_1p()).min(1.0)
+/// Steps from one report of a trial to the next, and how many reports it still has, at least one.
+fn pace(curve: &Curve, last_step: u64) -> (f64, usize) {
+    let done = curve.reports.last().map_or(0, |r| r.0);
+    let every = (done as f64 / curve.reports.len() as f64).max(1.0);
+    let left = (last_step.saturating_sub(done) as f64 / every).ceil();
+    (every, (left as usize).max(1))
 }
 
-/// Steps to look ahead with so many left: doubling, and to the end.
-fn horizons(left: u64) -> impl Iterator<Item = u64> {
-    let doubling = std::iter::successors(Some(1u64), |h| h.checked_mul(2)).take_while(move |&h| h < left);
-    doubling.chain(std::iter::once(left.max(1)))
-}
+#[cfg(test)]
+mod tests {
+    use super::super::super::view::View;
+    use super::*;
+    use crate::history::{Direction, Key, Report};
+    use crate::space::Space;
+    use crate::value::Params;
 
-/// ln(eᵃ + eᵇ).
-fn add_logs(a: f64, b: f64) -> f64 {
-    let (low, high) = if a < b { (a, b) } else { (b, a) };
-    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+    fn choose(all: &[(u64, &[f64])], open: &[usize], last_step: u64) -> Option<usize> {
+        let space: Space = "x=0.0..1.0".parse().unwrap();
+        let mut history = History::new(space.clone(), Direction::Minimize);
+        for (every, losses) in all {
+            // The parameters tell nothing.
+            let x: Params = [("x", 0.5)].into_iter().collect();
+            let t = history.start(&x).unwrap();
+            for (k, &value) in losses.iter().enumerate() {
+                let report = Report { step: every * (k as u64 + 1), value, key: Key::COMPARABLE };
+                history.report(t, report).unwrap();
+            }
+        }
+        let (curves, view) = (Curves::new(&history), View::new(&space));
+        let scale = curves.scale()?;
+        let ends = Ends::new(&view, &history, &curves, &scale)?;
+        thaw(&history, &curves, &scale, &ends, open, last_step)
+    }
+
+    #[test]
+    fn the_best_one_that_may_still_fall_is_taken_up() {
+        let all: [(u64, &[f64]); 8] = [
+            (1, &[1.2, 1.2, 1.2]),
+            (1, &[2.4, 1.8, 1.3]),
+            (1, &[1.6, 1.6, 1.6]),
+            (1, &[2.0, 2.0, 2.0]),
+            (1, &[2.5, 2.5, 2.5]),
+            (1, &[3.0, 3.0, 3.0]),
+            (1, &[3.5, 3.5, 3.5]),
+            (1, &[4.0, 4.0, 4.0]),
+        ];
+        assert_eq!(choose(&all, &[1, 2, 3, 4, 5, 6, 7], 20), Some(1));
+        assert_eq!(choose(&all, &[7, 4, 5], 20), Some(4));
+        assert_eq!(choose(&all, &[], 20), None);
+    }
+
+    #[test]
+    fn steps_are_what_is_paid() {
+        // The same curve in steps of one and of a hundred.
+        let curve: &[f64] = &[1.6, 1.3, 1.1];
+        let others: &[f64] = &[3.0, 2.9, 3.0];
+        let all = |a, b| [(a, curve), (b, curve), (1, others), (1, others)];
+        assert_eq!(choose(&all(100, 1), &[0, 1, 2, 3], 1000), Some(1));
+        assert_eq!(choose(&all(1, 100), &[0, 1, 2, 3], 1000), Some(0));
+    }
+
+    #[test]
+    fn reports_that_are_left() {
+        let curve = |step| Curve { trial: 0, reports: vec![(step / 2, 1.0), (step, 1.0)], lowest: 1.0 };
+        assert_eq!(pace(&curve(20), 100), (10.0, 8));
+        assert_eq!(pace(&curve(20), 25), (10.0, 1));
+        // Past the end, as after a change of the target.
+        assert_eq!(pace(&curve(20), 10), (10.0, 1));
+        assert_eq!(pace(&curve(0), 10), (1.0, 10));
+    }
 }
