@@ -29,7 +29,7 @@ pub enum Next {
 
 /// Freeze-thaw: decides after every report which trial to advance by one more, or whether to start a new one.
 ///
-/// The first trials (12, one step each) are quasi-random points of the middle three tenths of each range, or what is nearest to
+/// The first trials (16, one step each) are quasi-random points of the middle three tenths of each range, or what is nearest to
 /// them in a list: who gives a range expects the best inside it. After that three rules take turns:
 ///
 /// - **Go on.** The newest open trial is advanced while its best loss is less than two reports old and no worse than what two
@@ -72,7 +72,7 @@ const PATIENCE: usize = 2;
 /// Every so many reports a paused trial is taken up.
 const THAW_EVERY: usize = 2;
 /// Trials that are started before curves are compared.
-const STARTUP: usize = 12;
+const STARTUP: usize = 16;
 /// Share of each range, in its middle, where the first trials lie.
 const MIDDLE: f64 = 0.3;
 /// Deviations by which what is unsure is preferred for a new trial.
@@ -89,7 +89,7 @@ impl FreezeThaw {
         Ok(FreezeThaw { last_step, startup: STARTUP, list: None })
     }
 
-    /// How many trials are started before curves are compared (default 12).
+    /// How many trials are started before curves are compared (default 16).
     pub fn startup(mut self, trials: usize) -> Self {
         self.startup = trials.max(2);
         self
