@@ -187,7 +187,7 @@ impl FreezeThaw {
     ) -> Result<Next, SearchError> {
         // Numbered by trials, not by decisions, so that the points are neighbours in the sequence.
         let mut stream = Stream::for_trial(seed, history.len() as u64);
-        let params = middle(space, Sobol::default().suggest(space, history, &mut stream)?)?;
+        let params = middle(space, history, Sobol::default().suggest(space, history, &mut stream)?)?;
         let Some(list) = &self.list else { return Ok(Next::Start(params)) };
         let view = View::new(space);
         let place = |raw: &[f64]| view.settle(&space.to_unit(raw)).1;
@@ -223,8 +223,9 @@ impl FreezeThaw {
     }
 }
 
-/// Moves the numbers of a point into the middle of their ranges; leaves it where it is if it would break a constraint there.
-fn middle(space: &Space, params: Params) -> Result<Params, SearchError> {
+/// Moves the numbers of a point into the middle of their ranges; leaves it where it is if it would break a constraint there or
+/// be what has been tried.
+fn middle(space: &Space, history: &History, params: Params) -> Result<Params, SearchError> {
     let mut unit = space.to_unit(&space.raw(&params)?);
     for (parameter, u) in space.parameters().iter().zip(&mut unit) {
         if parameter.fixed.is_none() && !parameter.domain.is_categorical() && !u.is_nan() {
@@ -232,7 +233,8 @@ fn middle(space: &Space, params: Params) -> Result<Params, SearchError> {
         }
     }
     let raw = space.from_unit(&unit);
-    Ok(if space.allows(&raw) { space.params(&raw) } else { params })
+    let is_new = space.allows(&raw) && !Taken::new(history).has(&raw);
+    Ok(if is_new { space.params(&raw) } else { params })
 }
 
 #[cfg(test)]
@@ -346,6 +348,33 @@ mod tests {
             let value = (x - 0.4).powi(2) + 1.0 / step as f64;
             history.report(trial, Report { step, value, key: Key::COMPARABLE }).unwrap();
         }
+    }
+
+    #[test]
+    fn the_first_trials_lie_in_the_middle_and_differ() {
+        let begin = |space: &str, trials: usize| {
+            let space: Space = space.parse().unwrap();
+            let mut history = History::new(space.clone(), Direction::Minimize);
+            let method = FreezeThaw::new(STEPS).unwrap();
+            for n in 0..trials as u64 {
+                let next = method.choose(&space, &history, &[], &mut Stream::for_trial(1, n)).unwrap();
+                let Next::Start(params) = next else { panic!("{next:?}") };
+                let t = history.start(&params).unwrap();
+                history.report(t, Report { step: 1, value: n as f64, key: Key::COMPARABLE }).unwrap();
+            }
+            history.trials().map(|t| t.params()).collect::<Vec<Params>>()
+        };
+        let first = begin("lr=log 1e-4..1.0, o=a|b, k=1..9", 16);
+        let rates: Vec<f64> = first.iter().map(|p| p.float("lr").unwrap()).collect();
+        assert!(rates.iter().all(|r| (10f64.powf(-2.601)..10f64.powf(-1.399)).contains(r)), "{rates:?}");
+        assert!(rates.iter().any(|r| *r < 5e-3) && rates.iter().any(|r| *r > 2e-2), "{rates:?}");
+        assert!(["a", "b"].iter().all(|o| first.iter().any(|p| p.text("o").unwrap() == *o)));
+        // Few levels: the middle one is not tried again and again.
+        let first = begin("k=1..3", 4);
+        assert!((1..=3).all(|k| first.iter().any(|p| p.int("k").unwrap() == k)), "{first:?}");
+        // What is fixed stays, and constraints hold.
+        let first = begin("a=0.0..1.0, b=0.0..1.0, a < 0.3", 8);
+        assert!(first.iter().all(|p| p.float("a").unwrap() < 0.3), "{first:?}");
     }
 
     #[test]
