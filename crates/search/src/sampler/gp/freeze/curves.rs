@@ -33,9 +33,9 @@ impl Curve {
         self.reports.iter().take(reports).map(|r| r.1).fold(f64::INFINITY, f64::min)
     }
 
-    /// Reports since the smallest loss.
+    /// Reports since the smallest loss was first there.
     fn idle(&self) -> usize {
-        self.reports.iter().rev().take_while(|r| r.1 > self.lowest).count()
+        self.reports.iter().skip_while(|r| r.1 > self.lowest).skip(1).count()
     }
 }
 
@@ -156,6 +156,8 @@ mod tests {
         assert!(ask(&[7.0, 4.0]) && !ask(&[7.0, 4.1]));
         // With more reports than the peers it is not compared, but must not stand still.
         assert!(ask(&[7.0, 8.0, 8.0]) && !ask(&[7.0, 8.0, 8.0, 8.0]));
+        // The same again is not new.
+        assert!(ask(&[4.0, 4.0, 4.0]) && !ask(&[4.0, 4.0, 4.0, 4.0]));
         // A NaN is no report, and a trial without any promises nothing.
         assert!(ask(&[7.0, f64::NAN, 4.0]) && !ask(&[f64::NAN]));
     }
