@@ -115,6 +115,13 @@ pub fn counted(n: usize, word: &str) -> String {
     format!("{} {word}{plural}", number::count(n as u64))
 }
 
+/// A text with a capital and a full stop.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str() + "."
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use lehr::lab::TrainPlan;
 use lehr::search::{Parameter, Space};
 use lehr::strategy::{BuiltIn, Goal, Recommendation, Record, SearchState, Strategy, by_name, drive};
 use lehr::tune::Plan;
+use lehr_page::words::sentence;
 use lehr_report::number::{count, loss, rate, significant};
 use lehr_report::{Align, Axis, Figure, Series, Table};
 use serde::Serialize;
@@ -182,11 +183,4 @@ fn text(plan: &Plan, found: &Recommendation, stopped: Option<&str>, rows: &[Row]
     text += &format!("{}\n", sentence(&state));
     found.doubts.iter().for_each(|doubt| text += &format!("Doubt: {doubt}.\n"));
     text
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map_or(String::new(), |first| first.to_uppercase().chain(letters).collect::<String>() + ".")
 }

@@ -8,7 +8,7 @@ use super::rates::Found;
 use super::trials::{Row, best};
 use super::workers::alive;
 use crate::view::{Budget, Tile, Words};
-use crate::words::{self, counted};
+use crate::words::{self, counted, sentence};
 
 /// The summary.
 pub(super) fn words(
@@ -73,13 +73,6 @@ fn advised_words(found: &Recommendation) -> Words {
         next,
         ..Words::default()
     }
-}
-
-/// With a capital and a full stop.
-fn sentence(text: &str) -> String {
-    let mut letters = text.trim_end_matches('.').chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    first.unwrap_or_default() + letters.as_str() + "."
 }
 
 fn are(n: usize) -> String {

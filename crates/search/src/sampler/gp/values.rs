@@ -26,7 +26,7 @@ pub(super) fn standardised(history: &History, ranked: &[u32]) -> (Vec<f64>, f64)
         })
         .map(|l| drawn_in((l - median) / spread))
         .collect();
-    let unit = standardise(&mut y);
+    let (_, unit) = standardise(&mut y);
     (y, spread * unit)
 }
 
@@ -40,12 +40,12 @@ fn drawn_in(z: f64) -> f64 {
     if z > 0.0 { z.ln_1p() } else { z }
 }
 
-/// Shifts and scales to mean 0 and variance 1; returns what one unit was before.
-pub(super) fn standardise(y: &mut [f64]) -> f64 {
+/// Shifts and scales to mean 0 and variance 1; returns what 0 and one unit were before.
+pub(super) fn standardise(y: &mut [f64]) -> (f64, f64) {
     let n = y.len() as f64;
     let mean = y.iter().sum::<f64>() / n;
     let deviation = (y.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / n).sqrt();
     let unit = if deviation > 1e-12 { deviation } else { 1.0 };
     y.iter_mut().for_each(|y| *y = (*y - mean) / unit);
-    unit
+    (mean, unit)
 }

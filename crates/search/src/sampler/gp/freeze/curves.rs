@@ -14,7 +14,7 @@ pub(super) struct Curves {
     /// Lowest loss first.
     pub(super) trials: Vec<Curve>,
     /// Smallest loss in them.
-    pub(super) reached: f64,
+    reached: f64,
     /// How many there are of them.
     pub(super) reports: usize,
 }

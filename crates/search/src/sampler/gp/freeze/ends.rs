@@ -39,8 +39,7 @@ impl<'a> Ends<'a> {
             points.push(&view.point(history, curve.trial));
             y.push(scale.of(curve.lowest) - to_come[curve.reports.len()]);
         }
-        let mean = y.iter().sum::<f64>() / y.len().max(1) as f64;
-        let unit = standardise(&mut y);
+        let (mean, unit) = standardise(&mut y);
         let kernel = fitted(view.categorical(), &points, &y);
         for &trial in history.pending().iter().filter(|&&t| history.reports_of(t as usize).is_empty()) {
             points.push(&view.point(history, trial));

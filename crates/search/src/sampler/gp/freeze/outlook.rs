@@ -22,7 +22,7 @@ type Known = [f64; 5];
 /// first predictions rest on the prior and later ones on this search. The logarithm of the deviation is regressed in the same
 /// way on how far the last loss is above the lowest, and on the lowest.
 pub(super) struct Outlook {
-    fits: Vec<[Fit; HORIZONS.len()]>,
+    fits: [[Fit; HORIZONS.len()]; AGES.len()],
 }
 
 struct Fit {
@@ -32,21 +32,24 @@ struct Fit {
 
 impl Outlook {
     /// Learns from curves, as losses on the scale of the process, each with its end by its parameters.
-    pub(super) fn new<'a>(curves: impl Iterator<Item = (&'a [f64], f64)> + Clone) -> Outlook {
-        let fit = |group: usize, horizon: usize| {
-            let mut seen = Vec::new();
-            for (losses, end) in curves.clone() {
-                let every = losses.len().div_ceil(MOST_AGES);
-                let ages = (AGES[group]..=losses.len().saturating_sub(HORIZONS[horizon])).step_by(every);
-                for age in ages.take_while(|&age| group_of(age) == group) {
-                    let next = &losses[age..age + HORIZONS[horizon]];
-                    seen.push((known(&losses[..age], end), lowest(next)));
+    pub(super) fn new<'a>(curves: impl Iterator<Item = (&'a [f64], f64)>) -> Outlook {
+        let mut seen: [[Vec<(Known, f64)>; HORIZONS.len()]; AGES.len()] = Default::default();
+        for (losses, end) in curves {
+            let every = losses.len().div_ceil(MOST_AGES);
+            for (group, &first) in AGES.iter().enumerate() {
+                let next_group = AGES.get(group + 1).copied().unwrap_or(usize::MAX);
+                for age in (first..next_group.min(losses.len())).step_by(every) {
+                    let known = known(&losses[..age], end);
+                    for (seen, n) in seen[group].iter_mut().zip(HORIZONS) {
+                        if let Some(next) = losses.get(age..age + n) {
+                            seen.push((known, lowest(next)));
+                        }
+                    }
                 }
             }
-            Fit::new(&seen, group, horizon)
-        };
-        let fits = (0..AGES.len()).map(|group| std::array::from_fn(|horizon| fit(group, horizon)));
-        Outlook { fits: fits.collect() }
+        }
+        let fit = |group: usize, horizon: usize| Fit::new(&seen[group][horizon], group, horizon);
+        Outlook { fits: std::array::from_fn(|group| std::array::from_fn(|horizon| fit(group, horizon))) }
     }
 
     /// For a trial with these losses: mean and deviation of the smallest of the next losses, for each of [`HORIZONS`].
